@@ -1,0 +1,1 @@
+"""A gateway where every developer brings their own provider key."""

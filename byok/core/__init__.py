@@ -1,0 +1,1 @@
+"""Values and decisions without I/O: no clock, socket, file or logger below here."""

@@ -1,0 +1,37 @@
+import dataclasses
+
+import pytest
+
+from byok.core import errors
+from byok.core.errors import ByokError, ProviderFault, Refusal
+
+
+def test_a_refusal_is_a_value():
+    made = {
+        "status": 401,
+        "kind": "authentication_error",
+        "code": "auth.missing-key",
+        "message": "no gateway key in this request",
+    }
+
+    assert Refusal(**made) == Refusal(**made, rule=None, headers=())
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Refusal(**made).status = 200
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        errors.ProviderUnreachable,
+        errors.ProviderTimedOut,
+        errors.ProviderBroken,
+        errors.ClientGone,
+        errors.StoreUnavailable,
+        errors.EgressViolation,
+    ],
+)
+def test_every_fault_is_ours_and_its_docstring_is_a_sentence(fault):
+    assert issubclass(fault, ByokError)
+    assert not issubclass(fault, ValueError)
+    assert fault.__doc__.endswith(".")
+    assert issubclass(fault, ProviderFault) == fault.__name__.startswith("Provider")
