@@ -1,0 +1,77 @@
+"""byok works from a wheel, and from an editable install, in a fresh environment."""
+
+import json
+
+import pytest
+
+import byok
+
+pytestmark = [pytest.mark.installed, pytest.mark.timeout(300)]
+
+WHERE = """
+import json, byok
+from byok import resources
+print(json.dumps({
+    "package": byok.__file__,
+    "schemas": [str(path) for path in resources.schema_files()],
+    "policies": [str(path) for path in resources.policy_files()],
+}))
+"""
+
+
+def test_the_environment_satisfies_what_the_package_requires(installed):
+    done = installed.run("python", "-m", "pip", "check")
+
+    assert done.stdout.strip() == "No broken requirements found."
+    assert done.returncode == 0
+
+
+def test_twistd_lists_byok(installed):
+    done = installed.run("twistd", "--help")
+
+    assert done.returncode == 0, done.stderr
+    listed = [line.split() for line in done.stdout.splitlines()]
+    assert ["byok", *["Bring-your-own-key", "model", "gateway."]] in listed
+
+
+def test_twistd_knows_the_options_of_byok(installed):
+    done = installed.run("twistd", "byok", "--help")
+
+    assert done.returncode == 0, done.stderr
+    assert "--config" in done.stdout
+
+
+def test_byok_tells_its_version(installed):
+    done = installed.run("byok", "--version")
+
+    assert done.returncode == 0, done.stderr
+    assert byok.__version__ in done.stdout
+
+
+def test_the_shipped_example_is_valid(installed):
+    example = installed.tree / "examples/quickstart.yaml"
+
+    done = installed.run("byok", "validate", str(example))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_wheel_carries_its_schemas_and_policies_in_the_package(from_wheel, tree):
+    found = json.loads(from_wheel.run("python", "-c", WHERE).stdout)
+
+    package = found["package"].removesuffix("/__init__.py")
+    assert package.startswith(str(from_wheel.bin.parent))
+    for kind, pattern in (("schemas", "*.json"), ("policies", "*.yaml")):
+        shipped = sorted(path.name for path in (tree / kind).glob(pattern))
+        assert found[kind] == [f"{package}/{kind}/{name}" for name in shipped]
+        assert shipped
+
+
+def test_an_editable_install_uses_those_of_the_tree(from_editable, tree):
+    found = json.loads(from_editable.run("python", "-c", WHERE).stdout)
+
+    assert found["package"] == str(tree / "byok/__init__.py")
+    for kind, pattern in (("schemas", "*.json"), ("policies", "*.yaml")):
+        in_tree = sorted(str(path) for path in (tree / kind).glob(pattern))
+        assert found[kind] == in_tree
+        assert in_tree

@@ -1,0 +1,47 @@
+"""What the linters cannot see of the rules in CONTRIBUTING.md."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+TREE = Path(__file__).resolve().parent.parent
+MODULES = sorted(str(path.relative_to(TREE)) for path in (TREE / "byok").rglob("*.py"))
+VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
+
+
+def imported_by(source: str) -> Iterator[str]:
+    """Yield every dotted name that *source* imports, inside functions too."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def knows_the_reactor(source: str) -> bool:
+    return "twisted.internet.reactor" in set(imported_by(source))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from twisted.internet import reactor",
+        "from twisted.internet import defer, reactor as r",
+        "import twisted.internet.reactor",
+        "def f():\n    from twisted.internet import reactor",
+    ],
+)
+def test_an_import_of_the_reactor_is_recognised(source):
+    assert knows_the_reactor(source)
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m != "byok/tap.py"])
+def test_only_the_tap_knows_the_global_reactor(module):
+    assert not knows_the_reactor((TREE / module).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_is_named_for_what_it_holds(module):
+    assert Path(module).stem not in VAGUE
