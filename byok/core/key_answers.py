@@ -1,0 +1,43 @@
+"""How a key is shown, in LiteLLM's field names. Never the key, never a digest."""
+
+from datetime import UTC, datetime
+
+from byok.core.keys import VirtualKey
+
+
+def shown(record: VirtualKey) -> dict[str, object]:
+    """Return the JSON object that stands for *record* in answers and listings."""
+    return {
+        "token": record.token_id,
+        "token_id": record.token_id,
+        "key_name": record.key_name,
+        "key_alias": record.key_alias,
+        "models": list(record.models),
+        "expires": moment(record.expires_at),
+        "blocked": record.blocked,
+        "metadata": dict(record.metadata),
+        "tags": list(record.tags),
+        "user_id": record.user_id,
+        "team_id": record.team_id,
+        "spend": record.spend,
+        "max_budget": record.max_budget,
+        "soft_budget": record.soft_budget,
+        "budget_duration": record.budget_duration,
+        "rpm_limit": record.rpm_limit,
+        "tpm_limit": record.tpm_limit,
+        "max_parallel_requests": record.max_parallel_requests,
+        "permissions": dict(record.permissions),
+        "previous_key_expires": moment(record.previous_expires_at),
+        "created_at": moment(record.created_at),
+        "created_by": record.created_by,
+        "updated_at": moment(record.updated_at),
+        "updated_by": record.updated_by,
+    }
+
+
+def moment(at: float | None) -> str | None:
+    """Write seconds of the epoch as ISO 8601 in UTC, to the second."""
+    if at is None:
+        return None
+    written = datetime.fromtimestamp(at, tz=UTC).isoformat(timespec="seconds")
+    return written.replace("+00:00", "Z")

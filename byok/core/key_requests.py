@@ -1,0 +1,394 @@
+"""
+What an admin may ask of a key, read from JSON fields in LiteLLM's names.
+
+The admin API and the command line build the same mapping and come here, so a
+field means one thing whichever way it was given.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import Annotated, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from byok.core.durations import DURATION_HINT, parse_duration
+from byok.core.errors import Refusal
+from byok.core.keys import (
+    ALL_TEAM_MODELS,
+    PREFIX,
+    STRONG_LENGTH,
+    Peppers,
+    VirtualKey,
+    display_name,
+    is_raw_key,
+    is_token_id,
+    is_well_formed,
+)
+from byok.core.secret import Secret
+from byok.policy.classes import PROVIDER_CREDENTIAL_PREFIX, find_credential
+
+T = TypeVar("T")
+
+NEVER = "-1"
+"""What LiteLLM takes as `duration` to let a key live on without an end."""
+
+STORED_ONLY = (
+    "max_budget",
+    "soft_budget",
+    "budget_duration",
+    "rpm_limit",
+    "tpm_limit",
+    "max_parallel_requests",
+    "permissions",
+)
+"""Fields that are kept and shown and that nothing enforces yet."""
+
+WITHOUT_EFFECT = frozenset(
+    {
+        "access_group_ids",
+        "agent_id",
+        "aliases",
+        "allowed_cache_controls",
+        "allowed_passthrough_routes",
+        "allowed_routes",
+        "auto_rotate",
+        "budget_fallbacks",
+        "budget_id",
+        "budget_limits",
+        "config",
+        "default_estimated_output_tokens",
+        "denied_passthrough_routes",
+        "disable_global_guardrails",
+        "enable_prompt_caching",
+        "end_user_budget_id",
+        "enforced_params",
+        "guardrails",
+        "key_type",
+        "model_max_budget",
+        "model_rpm_limit",
+        "model_tpm_limit",
+        "object_permission",
+        "organization_id",
+        "policies",
+        "project_id",
+        "prompts",
+        "rotation_interval",
+        "router_settings",
+        "rpm_limit_type",
+        "send_invite_email",
+        "tag_rpm_limit",
+        "throttle_on_budget_exceeded",
+        "tpd_limit",
+        "tpm_limit_type",
+    }
+)
+"""LiteLLM's other fields: accepted, so that scripts run, and warned about."""
+
+MAX_KEY_LENGTH = 256
+MAX_JSON_BYTES = 16_384
+
+_Name = Annotated[str, Meta(min_length=1, max_length=255)]
+_Names = Annotated[tuple[_Name, ...], Meta(max_length=1000)]
+_Money = Annotated[float, Meta(ge=0, le=1e12)]
+_Count = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class KeyFields(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields of one request; what was not given is UNSET, and null empties."""
+
+    key_alias: _Name | UnsetType | None = UNSET
+    models: _Names | UnsetType | None = UNSET
+    duration: str | UnsetType | None = UNSET
+    expires: str | UnsetType | None = UNSET
+    blocked: bool | UnsetType | None = UNSET
+    metadata: dict[str, object] | UnsetType | None = UNSET
+    tags: _Names | UnsetType | None = UNSET
+    user_id: _Name | UnsetType | None = UNSET
+    team_id: _Name | UnsetType | None = UNSET
+    spend: _Money | UnsetType | None = UNSET
+    max_budget: _Money | UnsetType | None = UNSET
+    soft_budget: _Money | UnsetType | None = UNSET
+    budget_duration: str | UnsetType | None = UNSET
+    rpm_limit: _Count | UnsetType | None = UNSET
+    tpm_limit: _Count | UnsetType | None = UNSET
+    max_parallel_requests: _Count | UnsetType | None = UNSET
+    permissions: dict[str, object] | UnsetType | None = UNSET
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyChange:
+    """A request that was understood, and what its sender should know about it."""
+
+    fields: KeyFields
+    expires_at: float | UnsetType | None
+    warnings: tuple[str, ...]
+
+
+def read_change(body: Mapping[str, object], *, now: float) -> KeyChange | Refusal:
+    """
+    Read the key fields of *body*, which holds nothing else.
+
+    A field nobody knows is refused, by name and with a guess: a misspelt limit
+    must not look like one that was set.
+    """
+    known = KeyFields.__struct_fields__
+    unknown = [name for name in body if name not in known]
+    refusal = refuse_unknown(
+        [name for name in unknown if name not in WITHOUT_EFFECT], known
+    )
+    if refusal is not None:
+        return refusal
+    try:
+        fields = msgspec.convert(
+            {name: value for name, value in body.items() if name in known}, KeyFields
+        )
+    except msgspec.ValidationError as error:
+        # Its text has types, bounds and the path; values it never quotes.
+        return bad_field(str(error))
+    problem = _problem_of(fields)
+    if problem is not None:
+        return bad_field(problem)
+    expires_at = _expiry(fields, now)
+    if isinstance(expires_at, str):
+        return bad_field(expires_at)
+    return KeyChange(
+        fields=fields,
+        expires_at=expires_at,
+        warnings=tuple(_warnings(fields, body, unknown)),
+    )
+
+
+def bad_field(message: str) -> Refusal:
+    """Refuse a request because of one field."""
+    return Refusal(
+        status=400,
+        kind="invalid_request_error",
+        code="keys.bad-field",
+        message=message,
+    )
+
+
+def refuse_unknown(unknown: Collection[str], known: Collection[str]) -> Refusal | None:
+    """Refuse names that mean nothing here, with the nearest one that does."""
+    if not unknown:
+        return None
+    choices = [*known, *WITHOUT_EFFECT]
+    named = []
+    for name in unknown:
+        # A name can be anything, a pasted key too: quote what is like a name.
+        if len(name) > 64 or not name.isidentifier() or is_raw_key(name):  # noqa: PLR2004
+            named.append("one that is no name at all")
+            continue
+        near = get_close_matches(name, choices, n=1)
+        named.append(f"{name} (did you mean {near[0]}?)" if near else name)
+    return bad_field(f"Unknown fields: {', '.join(named)}.")
+
+
+def read_given_key(text: str) -> Secret | Refusal:
+    """
+    Accept a key that the admin chose, weak ones too, and refuse what cannot be one.
+
+    A provider's key is refused: as a virtual key it would be recognised by its
+    shape, taken for its owner's, and never tried as one of ours.
+    """
+    if not (text.isascii() and text.isprintable()) or " " in text:
+        return bad_field(
+            "key: a key travels in a header: printable ASCII without spaces."
+        )
+    if not text.startswith("sk-") or len(text) > MAX_KEY_LENGTH:
+        return bad_field(
+            f"key: begins with sk- and has at most {MAX_KEY_LENGTH} characters."
+        )
+    if (find_credential(text.encode()) or "").startswith(PROVIDER_CREDENTIAL_PREFIX):
+        return bad_field(
+            "key: this is the key of a provider, which byok forwards and never takes "
+            "for its own. Choose another, or leave it out and byok makes one."
+        )
+    if not is_well_formed(text.encode()):
+        return bad_field(
+            f"key: begins with {PREFIX} but its checksum is wrong. Keys of that "
+            "shape are made by byok: leave the field out."
+        )
+    return Secret(text)
+
+
+def weak_key_warning(key: Secret) -> str | None:
+    """Say so if *key* can be guessed."""
+    if len(key) >= STRONG_LENGTH:
+        return None
+    return (
+        f"key: shorter than {STRONG_LENGTH} characters, so it can be guessed. Leave "
+        "the field out and byok makes a strong one."
+    )
+
+
+def new_record(
+    change: KeyChange,
+    key: Secret,
+    peppers: Peppers,
+    *,
+    token_id: str,
+    now: float,
+    by: str,
+) -> VirtualKey:
+    """Make the record of a new *key* as *change* asks."""
+    blank = VirtualKey(
+        token_id=token_id,
+        digest=peppers.digest(key.reveal_bytes()),
+        pepper_id=peppers.current_id,
+        key_name=display_name(key),
+        created_at=now,
+        updated_at=now,
+        created_by=by,
+    )
+    return changed(blank, change, now=now, by=by)
+
+
+def changed(
+    record: VirtualKey, change: KeyChange, *, now: float, by: str
+) -> VirtualKey:
+    """Return *record* with what *change* gives; the rest stays."""
+    asked = change.fields
+    return replace(
+        record,
+        key_alias=_pick(asked.key_alias, record.key_alias),
+        models=_pick_or(asked.models, record.models, empty=()),
+        expires_at=_pick(change.expires_at, record.expires_at),
+        blocked=_pick_or(asked.blocked, record.blocked, empty=False),
+        metadata=_pick_or(asked.metadata, record.metadata, empty={}),
+        tags=_pick_or(asked.tags, record.tags, empty=()),
+        user_id=_pick(asked.user_id, record.user_id),
+        team_id=_pick(asked.team_id, record.team_id),
+        spend=_pick_or(asked.spend, record.spend, empty=0.0),
+        max_budget=_pick(asked.max_budget, record.max_budget),
+        soft_budget=_pick(asked.soft_budget, record.soft_budget),
+        budget_duration=_pick(asked.budget_duration, record.budget_duration),
+        rpm_limit=_pick(asked.rpm_limit, record.rpm_limit),
+        tpm_limit=_pick(asked.tpm_limit, record.tpm_limit),
+        max_parallel_requests=_pick(
+            asked.max_parallel_requests, record.max_parallel_requests
+        ),
+        permissions=_pick_or(asked.permissions, record.permissions, empty={}),
+        updated_at=now,
+        updated_by=by,
+    )
+
+
+def grace_end(text: str, now: float) -> float | Refusal | None:
+    """Read a grace period: a duration, or `0s` and empty for none."""
+    if text.strip() in {"", "0", "0s"}:
+        return None
+    duration = parse_duration(text)
+    if duration is None:
+        return bad_field(f"grace_period: write {DURATION_HINT}.")
+    return duration.after(now)
+
+
+def _pick(given: T | UnsetType, kept: T) -> T:
+    return kept if isinstance(given, UnsetType) else given
+
+
+def _pick_or(given: T | UnsetType | None, kept: T, *, empty: T) -> T:
+    if isinstance(given, UnsetType):
+        return kept
+    return empty if given is None else given
+
+
+def _problem_of(fields: KeyFields) -> str | None:
+    for name in ("key_alias", "user_id", "team_id", "tags", "models"):
+        value = getattr(fields, name)
+        for text in (value,) if isinstance(value, str) else value or ():
+            problem = _problem_of_text(name, text)
+            if problem is not None:
+                return problem
+    alias = fields.key_alias
+    if isinstance(alias, str) and (is_raw_key(alias) or is_token_id(alias)):
+        return "key_alias: looks like a key or a token id; give it a name."
+    for name in ("metadata", "permissions"):
+        problem = _problem_of_object(name, getattr(fields, name) or {})
+        if problem is not None:
+            return problem
+    if isinstance(fields.budget_duration, str) and (
+        parse_duration(fields.budget_duration) is None
+    ):
+        return f"budget_duration: write {DURATION_HINT}."
+    return None
+
+
+def _problem_of_text(name: str, text: str) -> str | None:
+    if not text.isprintable() or text != text.strip():
+        return f"{name}: printable characters without spaces at the ends."
+    if find_credential(text.encode()) is not None:
+        return f"{name}: holds a credential, and lists and logs would show it."
+    return None
+
+
+def _problem_of_object(name: str, value: Mapping[str, object]) -> str | None:
+    try:
+        written = json.dumps(value, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError):
+        return f"{name}: an object of plain JSON values."
+    if len(written) > MAX_JSON_BYTES:
+        return f"{name}: at most {MAX_JSON_BYTES} bytes as JSON."
+    if find_credential(written) is not None:
+        return f"{name}: holds a credential, and lists would show it."
+    return None
+
+
+def _expiry(fields: KeyFields, now: float) -> float | UnsetType | str | None:
+    """Return when the key expires, or the problem as text."""
+    given = [
+        value for value in (fields.duration, fields.expires) if isinstance(value, str)
+    ]
+    if len(given) > 1:
+        return "duration and expires: give one of them."
+    if not given:
+        cleared = fields.duration is None or fields.expires is None
+        return None if cleared else UNSET
+    if isinstance(fields.duration, str):
+        if fields.duration.strip() == NEVER:
+            return None
+        duration = parse_duration(fields.duration)
+        if duration is None:
+            return f"duration: write {DURATION_HINT}."
+        return duration.after(now)
+    moment = _read_moment(given[0])
+    if moment is None:
+        return "expires: a date and time, as in 2030-01-31T12:00:00Z."
+    return moment if moment > now else "expires: this moment has passed."
+
+
+def _read_moment(text: str) -> float | None:
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return moment.timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _warnings(
+    fields: KeyFields, body: Mapping[str, object], unknown: Collection[str]
+) -> list[str]:
+    said = [
+        f"{name}: stored, not enforced yet."
+        for name in STORED_ONLY
+        if body.get(name) not in (None, {})
+    ]
+    said += [
+        f"{name}: accepted for LiteLLM's sake, without effect here."
+        for name in unknown
+        if body.get(name) not in (None, "", [], {})
+    ]
+    if isinstance(fields.models, tuple) and ALL_TEAM_MODELS in fields.models:
+        said.append(
+            f"models: {ALL_TEAM_MODELS} opens nothing on a key without a team_id."
+            if not isinstance(fields.team_id, str)
+            else f"models: {ALL_TEAM_MODELS} opens every model until teams have lists."
+        )
+    return said
