@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from hmac import compare_digest
 
+from byok.core.carriers import refuse_key
 from byok.core.errors import Refusal
 from byok.core.secret import Secret
+from byok.policy.plan import Headers
 
 PREFIX = "sk-byok-"
 """What a generated key begins with; scanners for leaked keys look for it."""
@@ -191,35 +193,25 @@ def display_name(key: Secret) -> str:
     return f"sk-...{tail}"
 
 
+def is_in_force(record: VirtualKey | None, now: float) -> bool:
+    """Is this a key that exists, is not blocked and has not expired?"""
+    return (
+        record is not None
+        and not record.blocked
+        and (record.expires_at is None or now < record.expires_at)
+    )
+
+
 def check(
-    record: VirtualKey | None, now: float, *, carrier: str | None = None
+    record: VirtualKey | None, now: float, *, headers: Headers, carrier: str
 ) -> Refusal | None:
     """
     Refuse a key that is unknown, blocked or expired; all three alike.
 
     One answer for all, so that nobody learns from it whether a key exists.
-    *carrier* is the header it came in, for the message.
+    *carrier* is the header of *headers* that it came in.
     """
-    unusable = (
-        record is None
-        or record.blocked
-        or (record.expires_at is not None and record.expires_at <= now)
-    )
-    return refuse_key(carrier) if unusable else None
-
-
-def refuse_key(carrier: str | None = None) -> Refusal:
-    """Return the one refusal of a key that opens nothing."""
-    where = f"The byok key in {carrier}" if carrier else "The byok key"
-    return Refusal(
-        status=401,
-        kind="authentication_error",
-        code="auth.invalid-key",
-        message=(
-            f"{where} is not accepted: it is unknown, expired or blocked. "
-            "Compare it with the key you were given, or ask for a new one."
-        ),
-    )
+    return None if is_in_force(record, now) else refuse_key(headers, carrier)
 
 
 def check_model(
