@@ -1,1 +1,1 @@
-"""What several tests need: planted secrets, a scripted provider, clocks."""
+"""The other end of every test: providers, gateways, clients and planted secrets."""
