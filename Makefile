@@ -5,8 +5,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 CONFIG ?= examples/quickstart.yaml
-# How many processes run the tests, and anything else pytest should be told,
-# as in `make test PYTEST_ARGS='-n 0 tests/core -k secret'`.
+# How many processes run the tests, and anything else pytest should be told.
 PYTEST_ARGS ?= -n 2
 
 # All paths below are relative, so the directory's own path may hold spaces.

@@ -54,7 +54,7 @@ def locked(name: str) -> dict[str, tuple[Requirement, list[str]]]:
     """Return what the lock *name* pins, with the hashes of each."""
     text = (TREE / "requirements" / name).read_text(encoding="utf-8")
     entries = re.sub(r"\\\n", "", text).splitlines()
-    pins = {}
+    pins: dict[str, tuple[Requirement, list[str]]] = {}
     for entry in entries:
         if not entry or entry.lstrip().startswith("#"):
             continue
