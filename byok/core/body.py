@@ -67,7 +67,7 @@ def read_head(body: bytes) -> BodyHead | Refusal:
     model_span = None
     names: set[str] = set()
     for name, start, end in _fields(body):
-        if start == end:
+        if name is None:
             return _refusal("too-deep", f"it is nested deeper than {MAX_DEPTH} levels")
         if name in names:
             return _refusal("duplicate-field", f"{_shown(name)} appears twice in it")
@@ -197,11 +197,13 @@ def _is_utf8(body: bytes) -> bool:
 # -- Scanning --------------------------------------------------------------------
 #
 # The patterns below read bytes whose grammar has been checked, and are only
-# right for those. They never backtrack: every repetition is possessive.
+# right for those. They never backtrack: every repetition is possessive. The empty
+# alternative inside each one is for Python before 3.11.5, which forgets where a
+# repetition stood when its body fails half-way (cpython gh-106052).
 
 _SPACE = rb"[ \t\n\r]*+"
 _FIRST = re.compile(_SPACE + rb"(.)", re.DOTALL)
-_OPENING = re.compile(_SPACE + rb"\{" + _SPACE)
+_CLOSING = re.compile(_SPACE + rb"\}" + _SPACE)
 _COUNT = re.compile(rb"[0-9]{1,15}")
 
 # A quote ends a string unless an odd number of backslashes precedes it. Looking
@@ -212,28 +214,22 @@ _ODD_BACKSLASHES = b"|".join(
     rb"(?<=(?<!\\)" + rb"\\" * count + b")" for count in (1, 3, 5, 7)
 )
 _LONG_RUN = b"\\" * 8
-_STRING = rb'"[^"]*+(?:(?<=\\)(?:' + _ODD_BACKSLASHES + rb')"[^"]*+)*+"'
-_PLAIN_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_STRING = rb'"[^"]*+(?:(?<=\\)(?:' + _ODD_BACKSLASHES + rb')"[^"]*+|)*+"'
+_PLAIN_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+|)*+"'
 
 
 def _field_pattern(string: bytes) -> re.Pattern[bytes]:
-    """
-    Match one top-level field: its name, its value, and what follows it.
-
-    A value nested too deeply is matched as empty.
-    """
+    """Match one top-level field, if it is not too deep: its name and its value."""
+    inside = rb'[^\[\]{}"]*+'
     nested = rb"(?!)"
     for _ in range(MAX_DEPTH - 1):
-        inside = rb'[^\[\]{}"]*+'
-        nested = (
-            rb"[\[{]" + inside + rb"(?:(?:" + string + rb"|" + nested + rb")"
-            + inside + rb")*+[\]}]"
-        )  # fmt: skip
-    scalar = rb'[^ \t\n\r,\[\]{}"]*+'
+        item = rb"(?:" + string + rb"|" + nested + rb")" + inside
+        nested = rb"[\[{]" + inside + rb"(?:" + item + rb"|)*+[\]}]"
+    scalar = rb'[^ \t\n\r,\[\]{}"]++'
+    value = rb"(" + string + rb"|" + nested + rb"|" + scalar + rb")"
     return re.compile(
-        rb"(" + string + rb")" + _SPACE + rb":" + _SPACE
-        + rb"(" + string + rb"|" + nested + rb"|" + scalar + rb")"
-        + _SPACE + rb",?" + _SPACE,
+        _SPACE + rb"(" + string + rb")" + _SPACE + rb":" + _SPACE + value
+        + _SPACE + rb",?+",
         re.DOTALL,
     )  # fmt: skip
 
@@ -246,15 +242,21 @@ def _plain_field() -> re.Pattern[bytes]:
     return _field_pattern(_PLAIN_STRING)
 
 
-def _fields(body: bytes) -> Iterator[tuple[str, int, int]]:
-    """Yield name, start and end of every top-level field; empty means too deep."""
+def _fields(body: bytes) -> Iterator[tuple[str | None, int, int]]:
+    """
+    Yield name, start and end of every top-level field.
+
+    The last one has no name where the scan could not go on to the end: some
+    value is nested too deeply.
+    """
     pattern = _plain_field() if _LONG_RUN in body else _FIELD
-    opening = _OPENING.match(body)
-    match = pattern.match(body, opening.end()) if opening else None
-    while match:
+    position = body.index(b"{") + 1
+    while match := pattern.match(body, position):
         start, end = match.span(2)
         yield _text(match[1]), start, end
-        match = pattern.match(body, match.end())
+        position = match.end()
+    if not _CLOSING.fullmatch(body, position):
+        yield None, position, position
 
 
 def _text(string: bytes) -> str:

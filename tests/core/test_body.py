@@ -20,6 +20,12 @@ from tests.support.keys import GOOGLE, MARKERS, PROMPT
 READ = ("model", "stream", "max_tokens")
 
 
+def head_of(body: bytes) -> BodyHead:
+    read = read_head(body)
+    assert isinstance(read, BodyHead), read
+    return read
+
+
 def refusal_of(body):
     read = read_head(body)
     assert isinstance(read, Refusal), read
@@ -71,22 +77,23 @@ def test_what_is_not_there_is_none_or_false(body):
 )
 def test_the_model_is_read_as_a_json_parser_reads_it(value, model):
     for body in (b'{"model":' + value + b"}", b'{ "model" : ' + value + b' ,"a":1}'):
-        head = read_head(body)
+        head = head_of(body)
 
         assert head.model == model
+        assert head.model_span is not None
         start, end = head.model_span
         assert body[start:end] == value
 
 
 def test_a_name_written_with_escapes_is_the_same_name():
-    assert read_head(b'{"mod\\u0065l":"claude"}').model == "claude"
+    assert head_of(b'{"mod\\u0065l":"claude"}').model == "claude"
 
 
 @pytest.mark.parametrize(
     ("value", "stream"), [(b"true", True), (b"false", False), (b"null", False)]
 )
 def test_stream_is_a_boolean_or_null(value, stream):
-    assert read_head(b'{"stream":' + value + b"}").stream is stream
+    assert head_of(b'{"stream":' + value + b"}").stream is stream
 
 
 @pytest.mark.parametrize(
@@ -95,7 +102,7 @@ def test_stream_is_a_boolean_or_null(value, stream):
     + [(b, None) for b in (b"-1", b"1.5", b"1e3", b"null", b'"1"', b"[]", b"9" * 5000)],
 )
 def test_a_token_limit_that_is_no_count_is_left_to_the_provider(value, max_tokens):
-    assert read_head(b'{"max_tokens":' + value + b"}").max_tokens == max_tokens
+    assert head_of(b'{"max_tokens":' + value + b"}").max_tokens == max_tokens
 
 
 # -- What is refused -------------------------------------------------------------
@@ -185,7 +192,7 @@ def test_a_field_that_would_choose_a_destination_is_refused_by_name(field):
 def test_the_same_field_further_inside_is_none_of_our_business(field):
     body = f'{{"model":"claude","metadata":{{"{field}":"x"}}}}'.encode()
 
-    assert read_head(body).model == "claude"
+    assert head_of(body).model == "claude"
 
 
 @pytest.mark.parametrize("name", [GOOGLE, PROMPT, "a\u001b[31m", "a" * 31, ""])
@@ -210,14 +217,14 @@ def test_depth_is_bounded(opening, closing, core):
     def body(depth):
         return b'{"a":' + nested(depth - 1, opening, closing, core) + b',"model":"x"}'
 
-    assert read_head(body(MAX_DEPTH)).model == "x"
+    assert head_of(body(MAX_DEPTH)).model == "x"
     for depth in (MAX_DEPTH + 1, MAX_DEPTH + 2, 500, 5000, 200_000):
         assert code_of(body(depth)) == "too-deep"
     assert code_of(b'{"a":' + opening * 200_000) == "too-deep"
 
 
 def test_brackets_inside_strings_have_no_depth():
-    assert read_head(b'{"a":"' + b"[{" * 1000 + b'","model":"x"}').model == "x"
+    assert head_of(b'{"a":"' + b"[{" * 1000 + b'","model":"x"}').model == "x"
 
 
 def test_the_number_of_fields_is_bounded():
@@ -396,7 +403,7 @@ def test_a_splice_changes_the_model_and_no_other_byte(body, model):
     assert spliced.endswith(body[end:])
     middle = spliced[start : len(spliced) - (len(body) - end)]
     assert middle == body[start:end] or json.loads(middle) == model
-    again = read_head(spliced)
+    again = head_of(spliced)
     assert again.model == model
     assert (again.stream, again.max_tokens) == (head.stream, head.max_tokens)
 
@@ -404,12 +411,12 @@ def test_a_splice_changes_the_model_and_no_other_byte(body, model):
 def test_a_splice_of_the_same_model_is_the_same_object():
     body = b'{"model":"cl\\u0061ude"}'
 
-    assert splice_model(body, read_head(body), "claude") is body
+    assert splice_model(body, head_of(body), "claude") is body
 
 
 def test_a_body_without_a_model_has_nothing_to_splice():
     with pytest.raises(ValueError, match="no model"):
-        splice_model(b"{}", read_head(b"{}"), "claude")
+        splice_model(b"{}", head_of(b"{}"), "claude")
 
 
 # -- Memory ----------------------------------------------------------------------
@@ -421,7 +428,7 @@ def test_a_large_body_is_read_without_a_second_copy_of_it():
 
     tracemalloc.start()
     try:
-        head = read_head(body)
+        head = head_of(body)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
