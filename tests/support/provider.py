@@ -14,11 +14,11 @@ In a trial test::
 A request is answered by the first play queued for its path, else by the one
 set with `always`, else as the API would (`replies.reply_by_path`). Everything
 received is kept as it came. For a provider in a process of its own see
-`provider_process.py`; `python -m tests.support.provider` starts one by hand.
+`provider_process.py`; `python -m tests.support.provider_child` starts one by hand.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -49,7 +49,17 @@ class ISocket(ITCPTransport, IConsumer, IPushProducer):
     """What every TCP transport of Twisted offers together."""
 
 
-Observer = Callable[[str, "Exchange"], None]
+class Watcher:
+    """Told of what happens at a provider; this one keeps it to itself."""
+
+    def came(self, exchange: "Exchange") -> None:
+        """The request of *exchange* is complete."""
+
+    def hung_up(self, exchange: "Exchange") -> None:
+        """The peer left before the answer was complete."""
+
+    def fault(self, text: str) -> None:
+        """Something arrived that cannot be read, or a play failed."""
 
 
 class Exchange:
@@ -104,7 +114,7 @@ class Connection(Protocol):
     transport: ISocket
 
     def __init__(self, provider: "Provider", number: int) -> None:
-        self._provider = provider
+        self.provider = provider
         self.number = number
         self.received = bytearray()
         self.closed: Moment[None] = Moment()
@@ -119,7 +129,7 @@ class Connection(Protocol):
         try:
             requests = self._reader.feed(data)
         except Unreadable as error:
-            self._provider.faults.append(str(error))
+            self.provider.fault(str(error))
             self.transport.write(plays.html(400).sent())
             self.transport.loseConnection()
             return
@@ -134,13 +144,13 @@ class Connection(Protocol):
             head = self._later[0].head if self._later else self._reader.head
             if head is None:
                 return
-            self._exchange = Exchange(self, head, self._provider.now())
+            self._exchange = Exchange(self, head, self.provider.now())
         exchange = self._exchange
         if self._later and exchange.request is None:
             exchange.request = self._later.pop(0)
-            self._provider.note(exchange)
+            self.provider.note(exchange)
         if self._playing is None:
-            play = self._provider.choose(exchange)
+            play = self.provider.choose(exchange)
             if play is not None:
                 self._playing = Deferred.fromCoroutine(self._perform(play, exchange))
                 self._playing.addErrback(self._broke_off)
@@ -161,7 +171,7 @@ class Connection(Protocol):
                 case plays.Pour():
                     await Pouring(self.transport, exchange, step.pieces()).begin()
                 case plays.Await(signal=signal):
-                    await self._provider.signal(signal).wait()
+                    await self.provider.signal(signal).wait()
                 case plays.StopReading():
                     self.transport.pauseProducing()
                 case plays.StartReading():
@@ -181,14 +191,14 @@ class Connection(Protocol):
 
     def _broke_off(self, reason: Failure) -> None:
         if not self.closed.happened:
-            self._provider.faults.append(f"a play failed: {reason.value!r}")
+            self.provider.fault(f"a play failed: {reason.value!r}")
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.closed.happen(None)
         exchange = self._exchange
         if exchange is not None and not exchange.answered.happened:
-            exchange.hung_up.happen(self._provider.now())
-            self._provider.tell("hung up", exchange)
+            exchange.hung_up.happen(self.provider.now())
+            self.provider.watcher.hung_up(exchange)
         if self._playing is not None:
             self._playing.cancel()
 
@@ -198,15 +208,15 @@ class Provider(Factory):
 
     noisy = False
 
-    def __init__(self, reactor: IReactorTCP) -> None:
+    def __init__(self, reactor: IReactorTCP, watcher: Watcher | None = None) -> None:
         self.reactor = reactor
+        self.watcher = watcher or Watcher()
         self.faults: list[str] = []
         self.connections: list[Connection] = []
         self.exchanges: Record[Exchange] = Record()
         self._queues: defaultdict[str, deque[Play | Reply]] = defaultdict(deque)
         self._standing: dict[str, Play | Reply] = {}
         self._signals: defaultdict[str, Moment[None]] = defaultdict(Moment)
-        self._observers: list[Observer] = []
         self._listening: IListeningPort | None = None
         self.port = 0
 
@@ -298,19 +308,15 @@ class Provider(Factory):
         """Every byte of every connection, to search for what must not be there."""
         return b"\n".join(bytes(one.received) for one in self.connections)
 
-    # For the connections, and for a process that reports
-
-    def observe(self, observer: Observer) -> None:
-        """Call *observer* with "request" and "hung up" events."""
-        self._observers.append(observer)
-
-    def tell(self, what: str, exchange: Exchange) -> None:
-        for observer in self._observers:
-            observer(what, exchange)
+    # For the connections
 
     def note(self, exchange: Exchange) -> None:
         self.exchanges.append(exchange)
-        self.tell("request", exchange)
+        self.watcher.came(exchange)
+
+    def fault(self, text: str) -> None:
+        self.faults.append(text)
+        self.watcher.fault(text)
 
     def now(self) -> float:
         return IReactorTime(self.reactor).seconds()

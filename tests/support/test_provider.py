@@ -57,12 +57,12 @@ class ProviderTests(TestCase):
 
     timeout = 20
 
-    async def setUp(self) -> None:  # type: ignore[override]
+    async def setUp(self) -> None:
         self.provider = Provider(reactor)
         await self.provider.start()
         self.client = await self.connect()
 
-    async def tearDown(self) -> None:  # type: ignore[override]
+    async def tearDown(self) -> None:
         self.client.transport.loseConnection()
         await self.client.ended.wait()
         await self.provider.stop()
