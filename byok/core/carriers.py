@@ -1,0 +1,143 @@
+"""
+Carriers: in which header the caller's gateway key came, and in which it did not.
+
+The first carrier that holds a candidate decides; a wrong key in it is never
+rescued by a later one. A value of a provider's shape is no candidate: the
+caller's own Anthropic key is for Anthropic.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from byok.core.errors import ErrorKind, Refusal
+from byok.core.secret import Secret
+from byok.policy import classes
+from byok.policy.classes import find_credential, has_bearer_scheme, without_scheme
+from byok.policy.outcome import Headers
+
+CARRIERS: tuple[bytes, ...] = (
+    b"x-litellm-api-key",
+    b"x-byok-api-key",
+    b"authorization",
+    b"x-api-key",
+    b"api-key",
+    b"x-goog-api-key",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presented:
+    """A value that may be a gateway key, and the header it came in."""
+
+    carrier: str
+    key: Secret
+
+
+def carriers(configured: str | None) -> tuple[bytes, ...]:
+    """Return the carriers in order, the *configured* name before the others."""
+    if configured is None:
+        return CARRIERS
+    first = configured.lower().encode()
+    return (first, *(name for name in CARRIERS if name != first))
+
+
+def find_key(headers: Headers, order: Sequence[bytes]) -> Presented | Refusal:
+    """Return the first candidate for a gateway key, or a 401 that says what came."""
+    for carrier in order:
+        for name, value in headers:
+            if name != carrier or not value:
+                continue
+            shape = find_credential(value)
+            if shape is not None and shape != classes.GATEWAY:
+                continue
+            if carrier == b"authorization" and not has_bearer_scheme(value):
+                return _wrong_scheme(headers)
+            key = without_scheme(value)
+            if key:
+                return Presented(carrier=carrier.decode(), key=Secret.from_bytes(key))
+    return refuse(
+        headers,
+        code="auth.missing-key",
+        message=(
+            f"No byok key came with this request ({seen(headers)}). Send it as"
+            f" {order[0].decode()}: in Claude Code, set ANTHROPIC_CUSTOM_HEADERS="
+            f'"{order[0].decode()}: <your byok key>".'
+        ),
+    )
+
+
+def _wrong_scheme(headers: Headers) -> Refusal:
+    return refuse(
+        headers,
+        code="auth.scheme",
+        message=(
+            "The Authorization header does not use the Bearer scheme. Send"
+            ' "Authorization: Bearer <your byok key>", or put the key in'
+            " x-litellm-api-key (ANTHROPIC_CUSTOM_HEADERS in Claude Code)."
+        ),
+    )
+
+
+def refuse_key(headers: Headers, carrier: str) -> Refusal:
+    """
+    Return the one refusal of a key that opens nothing.
+
+    Unknown, expired, blocked and malformed keys get the same bytes, so that
+    nobody learns from them whether a key exists.
+    """
+    return refuse(
+        headers,
+        code="auth.invalid-key",
+        message=(
+            f"The byok key in {carrier} is not accepted: it is unknown, expired or"
+            " blocked. Compare it with the key you were given (in Claude Code it"
+            " stands in ANTHROPIC_CUSTOM_HEADERS), or ask for a new one."
+        ),
+    )
+
+
+def refuse(headers: Headers, *, code: str, message: str) -> Refusal:
+    """
+    Return a refusal about identity or credentials.
+
+    A 401 makes a client with a claude.ai login spend its refresh token, so where
+    the request carries one the status is 403.
+    """
+    status, kind = identity_status(headers)
+    return Refusal(status=status, kind=kind, code=code, message=message)
+
+
+def identity_status(headers: Headers) -> tuple[int, ErrorKind]:
+    """Return the status and type of a refusal about identity."""
+    for name, value in headers:
+        if (
+            name == b"authorization"
+            and find_credential(value) == classes.ANTHROPIC_OAUTH
+        ):
+            return 403, "permission_error"
+    return 401, "authentication_error"
+
+
+_WORDS = {
+    classes.ANTHROPIC_API_KEY: "an Anthropic API key",
+    classes.ANTHROPIC_OAUTH: "a claude.ai login token",
+    classes.ANTHROPIC_ADMIN: "an Anthropic admin key",
+    classes.OPENAI_API_KEY: "an OpenAI API key",
+    classes.GATEWAY: "a byok key",
+}
+
+
+def seen(headers: Headers) -> str:
+    """Say which credentials came, by header and class; never a value."""
+    found: list[str] = []
+    for name, value in headers:
+        if not classes.class_of_name(name).startswith("credential."):
+            continue
+        header = name.decode("latin-1")
+        if not value:
+            found.append(f"{header} is empty")
+            continue
+        shape = find_credential(value)
+        what = _WORDS.get(shape or "", "a value of no known shape")
+        found.append(f"{header} holds {what}")
+    return "; ".join(found) if found else "no credential at all came"

@@ -1,0 +1,158 @@
+"""
+The edge: requests that are refused before anybody asks who sent them.
+
+Each check closes a gap between two readers of the same bytes, one of them byok,
+the other a server in front of it or behind it. Nothing is repaired.
+"""
+
+import re
+from urllib.parse import unquote_to_bytes
+
+from byok.core.errors import Refusal
+from byok.policy import classes, names
+from byok.policy.classes import find_credential
+from byok.policy.outcome import Headers
+
+# RFC 9110 section 5.6.2.
+_NAME = re.compile(rb"[a-z0-9!#$%&'*+.^_`|~-]+")
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
+
+
+def check_edge(headers: Headers, query: bytes) -> Refusal | None:
+    """Refuse what two readers could take for two different requests."""
+    return (
+        _check_names(headers)
+        or _check_values(headers)
+        or _check_singletons(headers)
+        or _check_connection(headers)
+        or _check_encoding(headers)
+        or _check_query(query)
+    )
+
+
+def _refuse(code: str, message: str, *, status: int = 400) -> Refusal:
+    return Refusal(
+        status=status, kind="invalid_request_error", code=code, message=message
+    )
+
+
+def _check_names(headers: Headers) -> Refusal | None:
+    for name, _ in headers:
+        if not _NAME.fullmatch(name):
+            return _refuse(
+                "edge.header-name",
+                "A header name holds a character that"
+                " is not allowed there (RFC 9110 5.6.2).",
+            )
+        if b"_" in name and name.replace(b"_", b"-") in names.INTERPRETED:
+            right = name.replace(b"_", b"-").decode()
+            return _refuse(
+                "edge.header-name",
+                f"The header {name.decode()} is written with an underscore. Other"
+                f" servers read it as {right}; send {right} instead.",
+            )
+    return None
+
+
+def _check_values(headers: Headers) -> Refusal | None:
+    for name, value in headers:
+        if _CONTROL.search(value):
+            return _refuse(
+                "edge.header-value",
+                f"The header {name.decode('latin-1')} holds a control character.",
+            )
+        if _NOT_ASCII.search(value) and _is_interpreted(name):
+            # A key pasted with a letter outside ASCII is a wrong key; the carrier
+            # says so with a 401. Anything else here cannot mean what it says.
+            if classes.class_of_name(name).startswith("credential."):
+                continue
+            return _refuse(
+                "edge.header-value",
+                f"The header {name.decode('latin-1')} holds a byte outside ASCII.",
+            )
+    return None
+
+
+def _is_interpreted(name: bytes) -> bool:
+    return name in names.INTERPRETED
+
+
+def _check_singletons(headers: Headers) -> Refusal | None:
+    seen: set[bytes] = set()
+    for name, _ in headers:
+        if name in names.SINGLETONS:
+            if name in seen:
+                return _refuse(
+                    "edge.repeated-header",
+                    f"The header {name.decode()} came twice; one reader would take"
+                    " the first and another the last. Send it once.",
+                )
+            seen.add(name)
+    return None
+
+
+def _check_connection(headers: Headers) -> Refusal | None:
+    for name, value in headers:
+        if name != b"connection":
+            continue
+        for option in value.lower().split(b","):
+            token = option.strip()
+            if token in names.CONNECTION_OPTIONS or not token:
+                continue
+            if _may_not_be_nominated(token):
+                # Dropping a nominated key would silently move the bill to the
+                # deployment's owner.
+                return _refuse(
+                    "edge.connection-nomination",
+                    f"Connection may not name {token.decode('latin-1')}: that would"
+                    " take it off the request. Remove it from Connection.",
+                )
+    return None
+
+
+def _may_not_be_nominated(token: bytes) -> bool:
+    cls = classes.class_of_name(token)
+    return cls.startswith("credential.") or cls in (
+        classes.FRAMING,
+        classes.COOKIE,
+    )
+
+
+def nominated(headers: Headers) -> frozenset[bytes]:
+    """Return the names that `Connection` takes off this hop (RFC 9110 7.6.1)."""
+    return frozenset(
+        token.strip()
+        for name, value in headers
+        if name == b"connection"
+        for token in value.lower().split(b",")
+        if token.strip() not in names.CONNECTION_OPTIONS
+    )
+
+
+def _check_encoding(headers: Headers) -> Refusal | None:
+    for name, value in headers:
+        if name == b"content-encoding" and value.lower() not in (b"", b"identity"):
+            return _refuse(
+                "edge.content-encoding",
+                "A compressed request body cannot be read here: send it as it is,"
+                " without Content-Encoding.",
+                status=415,
+            )
+    return None
+
+
+def _check_query(query: bytes) -> Refusal | None:
+    if query and (find_credential(query) or find_credential(unquote_to_bytes(query))):
+        return refuse_query()
+    return None
+
+
+def refuse_query() -> Refusal:
+    """Return the refusal of a query that holds a credential."""
+    return _refuse(
+        "edge.credential-in-query",
+        "The query holds a credential. Queries end up in logs: send it in its"
+        " header (x-api-key, Authorization or x-litellm-api-key), and replace"
+        " the key that was exposed.",
+    )

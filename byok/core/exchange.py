@@ -1,0 +1,382 @@
+"""
+The heart: facts and a caller into what leaves, or into a refusal.
+
+The server and `byok explain-request` call `decide`; what either shows is a field
+of its result. Nothing here touches a clock, a socket or a store.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+from byok.core import edge
+from byok.core.body import splice_model
+from byok.core.carriers import identity_status, seen
+from byok.core.errors import ErrorKind, Refusal
+from byok.core.facts import RequestFacts
+from byok.core.keys import VirtualKey, may_use_model
+from byok.core.providers import PROVIDERS, slot_of
+from byok.core.routes import Dialect
+from byok.core.routing import Deployment, DeploymentTable
+from byok.core.secret import Secret
+from byok.policy import classes, floor, slot
+from byok.policy.classes import holds_gateway_credential, without_scheme
+from byok.policy.match import Context
+from byok.policy.outcome import Headers, Outcome
+from byok.policy.plans import Plans
+from byok.policy.slot import CredentialDecision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """
+    Who is calling, as the authenticator found it.
+
+    `carrier` is the header whose value really authenticated and `secret` that
+    value; both are empty for the single user of a gateway without a master key.
+    `record` is the virtual key, which says what models it opens; the master key
+    and the single user have none and may use all.
+    """
+
+    key_id: str
+    alias: str = ""
+    carrier: str = ""
+    secret: Secret | None = None
+    user: str = ""
+    team: str = ""
+    tags: frozenset[str] = frozenset()
+    record: VirtualKey | None = None
+    is_master: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the caller's key is called in policy and logs."""
+        return self.alias or self.key_id
+
+    def may_use(self, model: str) -> bool:
+        """May the caller ask for *model*, under the name that clients use?"""
+        return self.record is None or may_use_model(self.record, model)
+
+    @classmethod
+    def of_key(cls, record: VirtualKey, carrier: str, secret: Secret | None) -> Self:
+        """Return the holder of the virtual key *record*."""
+        return cls(
+            key_id=record.token_id,
+            alias=record.key_alias or "",
+            carrier=carrier,
+            secret=secret,
+            user=record.user_id or "",
+            team=record.team_id or "",
+            tags=frozenset(record.tags),
+            record=record,
+        )
+
+
+MASTER_KEY_ID = "master"
+SINGLE_USER = Caller(key_id="single-user")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """One generation of configuration, as far as deciding needs it."""
+
+    table: DeploymentTable
+    plans: Plans
+    secrets: tuple[Secret, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """Everything decided about one attempt, whether it may leave or not."""
+
+    deployment: Deployment
+    upstream_model: str
+    context: Context
+    outcome: Outcome
+    refusal: Refusal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """
+    What leaves.
+
+    `headers` is complete but for framing (Host, Content-Length, Connection);
+    `target` is path and query as sent upstream; `scrub` are secrets of the
+    operator that must not come back to the caller in an error's body.
+    """
+
+    deployment: Deployment
+    method: bytes
+    target: bytes
+    headers: Headers = field(repr=False)
+    body: bytes = field(repr=False)
+    payer: str
+    credential: CredentialDecision
+    decided: Decided
+    scrub: tuple[Secret, ...] = ()
+    upstream_model: str = ""
+
+
+def decide(
+    facts: RequestFacts,
+    caller: Caller,
+    gateway: Gateway,
+    *,
+    deployment: Deployment | None = None,
+) -> Decided | Refusal:
+    """
+    Decide one attempt: where it goes, and the fate of each header.
+
+    Returns a bare Refusal only where there is no deployment to decide for.
+    *deployment* overrides the table, for attempts after the first.
+    """
+    secrets = gateway_secrets(caller, gateway)
+    if holds_gateway_credential(facts.query, secrets):
+        return edge.refuse_query()
+    model = facts.head.model if facts.head else None
+    if model is None:
+        return Refusal(
+            status=400,
+            kind="invalid_request_error",
+            code="body.model",
+            message='The body names no model. Add a top-level "model".',
+        )
+    found = deployment or gateway.table.find(model)
+    if not caller.may_use(model):
+        return _model_not_allowed()
+    if found is None:
+        return _unknown_model(model, caller, gateway.table)
+    if facts.route.dialect not in PROVIDERS[found.provider].dialects:
+        return _wrong_dialect(facts, found)
+    context = _context(facts, caller, found, model)
+    outcome = gateway.plans.plan(context).apply(
+        facts.headers,
+        gateway_secrets=secrets,
+        nominated=edge.nominated(facts.headers),
+    )
+    return Decided(
+        deployment=found,
+        upstream_model=found.model_for(model),
+        context=context,
+        outcome=outcome,
+        refusal=_refusal(facts, found, outcome),
+    )
+
+
+def plan(facts: RequestFacts, caller: Caller, gateway: Gateway) -> Planned | Refusal:
+    """Decide the request and lay out what leaves, or refuse it."""
+    decided = decide(facts, caller, gateway)
+    if isinstance(decided, Refusal):
+        return decided
+    if decided.refusal is not None:
+        return decided.refusal
+    return lay_out(facts, decided)
+
+
+def lay_out(facts: RequestFacts, decided: Decided) -> Planned:
+    """Write the outgoing request of a decision that admits it."""
+    found = decided.deployment
+    credential = decided.outcome.credential
+    headers = _with_credential(facts, decided)
+    query = b"?" + facts.query if facts.query else b""
+    return Planned(
+        deployment=found,
+        method=facts.method.encode(),
+        target=found.base_path.encode() + facts.route.id.encode() + query,
+        headers=headers,
+        body=_body(facts, decided.upstream_model),
+        payer=credential.payer,
+        credential=credential,
+        decided=decided,
+        scrub=(found.api_key,)
+        if credential.source == slot.DEPLOYMENT and found.api_key
+        else (),
+        upstream_model=decided.upstream_model,
+    )
+
+
+def gateway_secrets(caller: Caller, gateway: Gateway) -> tuple[bytes, ...]:
+    """Return the values that are the gateway's own wherever they stand."""
+    own = {secret.reveal_bytes() for secret in gateway.secrets}
+    if caller.secret is not None:
+        own.add(caller.secret.reveal_bytes())
+    return tuple(own)
+
+
+def _model_not_allowed() -> Refusal:
+    return Refusal(
+        status=403,
+        kind="permission_error",
+        code="auth.model-not-allowed",
+        message=(
+            "This byok key does not open the requested model. GET /v1/models lists"
+            " those it opens; an admin changes them with `models` on the key."
+        ),
+    )
+
+
+def _unknown_model(model: str, caller: Caller, table: DeploymentTable) -> Refusal:
+    near = table.nearest(model)
+    hint = f" Did you mean {near}?" if near and caller.may_use(near) else ""
+    return Refusal(
+        status=404,
+        kind="not_found_error",
+        code="route.unknown-model",
+        message=(
+            f"The requested model is not served by this gateway.{hint}"
+            " GET /v1/models lists what is."
+        ),
+    )
+
+
+def _wrong_dialect(facts: RequestFacts, found: Deployment) -> Refusal:
+    other = (
+        "/v1/chat/completions"
+        if facts.route.dialect is Dialect.ANTHROPIC
+        else "/v1/messages"
+    )
+    return Refusal(
+        status=400,
+        kind="invalid_request_error",
+        code="route.dialect",
+        message=(
+            f"The requested model is served by {found.provider}, which does not answer"
+            f" on {facts.route.id}. Send the request to {other}."
+        ),
+    )
+
+
+def _context(
+    facts: RequestFacts, caller: Caller, found: Deployment, model: str
+) -> Context:
+    own = PROVIDERS[found.provider].credentials
+    return Context(
+        route=facts.route.id,
+        method=facts.method,
+        model=model,
+        model_group=found.model_group,
+        deployment=found.name,
+        provider=found.provider,
+        host=found.origin.host,
+        trusted=found.trusted,
+        vouched=bool(found.trusted & own),
+        plaintext=found.origin.scheme == "http" and not found.plaintext_ok,
+        deployment_key=found.api_key is not None,
+        key=caller.name,
+        team=caller.team,
+        user=caller.user,
+        tags=caller.tags,
+        auth=caller.carrier,
+        stream=bool(facts.head and facts.head.stream),
+        client_ip=facts.client_ip,
+    )
+
+
+def _with_credential(facts: RequestFacts, decided: Decided) -> Headers:
+    credential = decided.outcome.credential
+    sends = decided.outcome.sends
+    found = decided.deployment
+    if credential.source == slot.NONE:
+        return sends
+    if credential.source == slot.DEPLOYMENT:
+        key = found.api_key
+        if key is None:
+            return sends
+        cls = classes.find_credential(key.reveal_bytes()) or ""
+        name, bearer = slot_of(found.provider, facts.route, cls)
+        value = key.reveal_bytes()
+        return (*sends, (name, b"Bearer " + value if bearer else value))
+    name, bearer = slot_of(found.provider, facts.route, credential.cls)
+    came_as = credential.name.encode()
+    if facts.route.dialect is Dialect.ANTHROPIC or came_as == name:
+        # A client's credential stays in the slot it came in.
+        return sends
+    value = without_scheme(facts.headers[credential.index][1])
+    moved = (name, b"Bearer " + value if bearer else value)
+    return tuple(moved if field[0] == came_as else field for field in sends)
+
+
+def _body(facts: RequestFacts, upstream_model: str) -> bytes:
+    head = facts.head
+    if head is None or head.model == upstream_model:
+        return facts.body
+    return splice_model(facts.body, head, upstream_model)
+
+
+def _refusal(
+    facts: RequestFacts, found: Deployment, outcome: Outcome
+) -> Refusal | None:
+    denied = outcome.denied
+    if denied is not None:
+        kind: ErrorKind = denied.denial.kind  # type: ignore[assignment]
+        return Refusal(
+            status=denied.denial.status,
+            kind=kind,
+            code="policy.denied",
+            message=denied.denial.message
+            or denied.rule.why
+            or "A policy of this gateway refuses the request.",
+            rule=denied.rule.id,
+        )
+    credential = outcome.credential
+    if not credential.denied:
+        return None
+    if credential.denied == floor.PLAINTEXT:
+        return Refusal(
+            status=403,
+            kind="permission_error",
+            code="policy.plaintext",
+            message=(
+                "The deployment would be reached over http in the clear, where no"
+                " credential may go. The operator has to give it an https api_base."
+            ),
+            rule=floor.PLAINTEXT,
+        )
+    status, kind = identity_status(facts.headers)
+    return Refusal(
+        status=status,
+        kind=kind,
+        code=credential.denied,
+        message=_credential_message(facts, found, credential),
+        rule=credential.removed[0].rule if credential.removed else None,
+    )
+
+
+def _credential_message(
+    facts: RequestFacts, found: Deployment, credential: CredentialDecision
+) -> str:
+    if credential.removed:
+        return " ".join(_why_removed(found, credential.removed))
+    return (
+        f"No credential for {found.provider} came with this request"
+        f" ({seen(facts.headers)}), and the deployment {found.name} has no key of its"
+        " own. Sign in with /login in Claude Code, or set ANTHROPIC_API_KEY to your"
+        " own key; the byok key stays in ANTHROPIC_CUSTOM_HEADERS."
+    )
+
+
+def _why_removed(found: Deployment, removed: Sequence[slot.Removed]) -> list[str]:
+    sentences = []
+    for each in removed:
+        what = f"The credential in {each.name.decode('latin-1')}"
+        if each.rule == "default-deny":
+            sentences.append(
+                f"{what} was not forwarded: no rule forwards it. The operator turns"
+                " that on with forward_llm_provider_auth_headers: true under"
+                " litellm_settings."
+            )
+        elif each.rule == floor.HOST_PIN:
+            sentences.append(
+                f"{what} was not forwarded: {found.origin.host} is not trusted for it"
+                f" ({each.rule}). The operator vouches for a host with"
+                " trust_client_credentials on the deployment."
+            )
+        else:
+            sentences.append(f"{what} was not forwarded, by the rule {each.rule}.")
+    sentences.append(
+        f"The deployment {found.name} has no key that could be used instead."
+        if found.api_key is None
+        else "The deployment's own key may not be used instead."
+    )
+    return sentences

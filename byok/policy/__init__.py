@@ -1,0 +1,1 @@
+"""The policy engine: which header and which credential may leave, and why."""

@@ -1,0 +1,189 @@
+"""The action grammar: what a rule does, and what no rule may do."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from difflib import get_close_matches
+from http import HTTPStatus
+from typing import Final
+
+from byok.policy import classes
+from byok.policy.reader import Path, Reader
+from byok.policy.rules import Action, Denial, Injected, Rule, When
+
+_ERROR_KINDS = frozenset(
+    {
+        "authentication_error",
+        "permission_error",
+        "invalid_request_error",
+        "not_found_error",
+        "rate_limit_error",
+        "billing_error",
+    }
+)
+_UNTOUCHABLE = frozenset(
+    {classes.FRAMING, classes.HOP_BY_HOP, classes.GATEWAY_CONTROL, classes.COOKIE}
+)
+_LISTS = frozenset({"anthropic-beta", "openai-beta", "accept", "baggage"})
+_CLIENT_ERRORS = range(400, 500)
+_WORDS = ("forward", "strip", "redact")
+
+
+def read_action(reader: Reader, value: object, path: Path, rule: Rule) -> Rule:
+    if isinstance(value, str):
+        word = reader.one_of(value, path, _WORDS)
+        return replace(rule, action=_BY_WORD[word]) if word else rule
+    if not isinstance(value, Mapping) or len(value) != 1:
+        reader.problem(
+            "E108",
+            path,
+            f"an action is one of {', '.join(_WORDS)}, or one of"
+            f" {', '.join(_PARAMETERS)} with its parameters",
+        )
+        return rule
+    (word, body), *_ = value.items()
+    parse = _PARAMETERS.get(word)
+    if parse is None:
+        close = get_close_matches(str(word), [*_WORDS, *_PARAMETERS], n=1)
+        reader.problem(
+            "E108",
+            path,
+            "unknown action",
+            f"did you mean {close[0]}?" if close else "",
+        )
+        return rule
+    return parse(reader, body, (*path, word), rule)
+
+
+def _rename(reader: Reader, value: object, path: Path, rule: Rule) -> Rule:
+    data = reader.mapping(value, path, ("to",))
+    target = _header_name(reader, data.get("to"), (*path, "to"))
+    return replace(rule, action=Action.RENAME, rename_to=target)
+
+
+def _inject(reader: Reader, value: object, path: Path, rule: Rule) -> Rule:
+    data = reader.mapping(value, path, ("name", "value", "when"))
+    name = _header_name(reader, data.get("name"), (*path, "name"))
+    raw = data.get("value")
+    text = raw if isinstance(raw, str) else ""
+    if not isinstance(raw, str) or not text.isascii() or not text.isprintable():
+        reader.problem("E109", (*path, "value"), "a line of plain ASCII text is needed")
+        text = ""
+    if classes.find_credential(text.encode()):
+        reader.problem(
+            "E210",
+            (*path, "value"),
+            "this is the shape of a credential; a policy may not hold one",
+            "give the deployment an api_key by reference",
+        )
+        text = ""
+    word = reader.one_of(
+        data.get("when", "set"), (*path, "when"), tuple(when.value for when in When)
+    )
+    return replace(
+        rule,
+        action=Action.INJECT,
+        inject=Injected(name=name, value=text.encode(), when=When(word or "set")),
+    )
+
+
+def _filter(reader: Reader, value: object, path: Path, rule: Rule) -> Rule:
+    data = reader.mapping(value, path, ("drop",))
+    drop = reader.globs(data.get("drop"), (*path, "drop"))
+    for glob in rule.match.header.name:
+        if glob.text not in _LISTS:
+            reader.problem(
+                "E110",
+                path,
+                "filter works on list-valued headers named one by one",
+                "known lists: " + ", ".join(sorted(_LISTS)),
+            )
+    if not rule.match.header.name:
+        reader.problem("E110", path, "filter needs match.header.name")
+    return replace(rule, action=Action.FILTER, drop=drop)
+
+
+def _deny(reader: Reader, value: object, path: Path, rule: Rule) -> Rule:
+    data = reader.mapping(value, path, ("status", "type", "message"))
+    return replace(
+        rule, action=Action.DENY, denial=_denial(reader, data, path, status=403)
+    )
+
+
+def _require(reader: Reader, value: object, path: Path, rule: Rule) -> Rule:
+    data = reader.mapping(value, path, ("header", "status", "type", "message"))
+    name = _header_name(reader, data.get("header"), (*path, "header"))
+    return replace(
+        rule,
+        action=Action.REQUIRE,
+        require=name,
+        denial=_denial(reader, data, path, status=400),
+    )
+
+
+def _denial(
+    reader: Reader, data: Mapping[str, object], path: Path, *, status: int
+) -> Denial:
+    code = data.get("status", status)
+    if (
+        not isinstance(code, int)
+        or isinstance(code, bool)
+        or code not in _CLIENT_ERRORS
+    ):
+        reader.problem("E111", (*path, "status"), "a status from 400 to 499 is needed")
+        code = status
+    default = (
+        "invalid_request_error"
+        if code == HTTPStatus.BAD_REQUEST
+        else "permission_error"
+    )
+    kind = data.get("type", default)
+    if kind not in _ERROR_KINDS:
+        reader.problem(
+            "E105", (*path, "type"), f"one of {', '.join(sorted(_ERROR_KINDS))}"
+        )
+        kind = default
+    message = data.get("message", "")
+    if not isinstance(message, str) or classes.find_credential(message.encode()):
+        reader.problem("E101", (*path, "message"), "a text without secrets is needed")
+        message = ""
+    return Denial(status=code, kind=str(kind), message=message)
+
+
+def _header_name(reader: Reader, value: object, path: Path) -> bytes:
+    """Return a header name that policy may write, or say why it may not."""
+    if not isinstance(value, str) or not value or not _is_token(value):
+        reader.problem("E112", path, "a header name is needed")
+        return b"x-invalid"
+    name = value.lower().encode()
+    cls = classes.class_of_name(name)
+    if cls in _UNTOUCHABLE or cls.startswith("credential."):
+        reader.problem("E113", path, f"policy may not write a header of class {cls}")
+    return name
+
+
+def _is_token(text: str) -> bool:
+    # RFC 9110 section 5.6.2, without `_`, which other servers read as `-`.
+    return text.isascii() and all(
+        char.isalnum() or char in "!#$%&'*+-.^`|~" for char in text
+    )
+
+
+_BY_WORD = {action.word: action for action in Action}
+_PARAMETERS: Final = {
+    "rename": _rename,
+    "inject": _inject,
+    "filter": _filter,
+    "deny": _deny,
+    "require": _require,
+}
+
+
+def writable_name(name: str) -> bool:
+    """May policy, or a deployment's `extra_headers`, write the header *name*?"""
+    cls = classes.class_of_name(name.lower().encode("latin-1", "replace"))
+    return (
+        bool(name)
+        and _is_token(name)
+        and cls not in _UNTOUCHABLE
+        and not cls.startswith("credential.")
+    )

@@ -1,0 +1,171 @@
+"""
+Policy data into rules: the reading of documents and of inline `policies` lists.
+
+Input is plain data (already free of duplicate keys) with a way to find the line
+of each path in it. Nothing is raised for bad data: every problem is collected,
+so that all of a file's mistakes are told at once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from byok.policy.actions import read_action
+from byok.policy.grammar import read_match
+from byok.policy.match import Match
+from byok.policy.reader import Locate, Path, Problem, Reader
+from byok.policy.rules import LOCKABLE, Action, Rule, Tier, When, Where
+
+__all__ = ["Locate", "Path", "Problem", "clashes", "read_document", "read_rules"]
+
+TIERS: Final = {
+    "pack": Tier.PACK,
+    "settings": Tier.SETTINGS,
+    "model_group": Tier.MODEL_GROUP,
+    "model": Tier.MODEL,
+}
+
+_RULE_KEYS = ("id", "why", "match", "unless", "action", "lock")
+_DOCUMENT_KEYS = ("apiVersion", "kind", "metadata", "tier", "mode", "rules")
+
+
+def read_rules(
+    items: object,
+    *,
+    tier: Tier,
+    locate: Locate,
+    namespace: str = "",
+    path: Path = (),
+    bound: Match | None = None,
+) -> tuple[tuple[Rule, ...], tuple[Problem, ...]]:
+    """
+    Read a list of rules of one *tier*.
+
+    *namespace* is put before every id (`base.protocol`); *locate* gives the line
+    of a path that starts with *path*; *bound* is the box that the place where
+    the list stands implies, such as its deployment.
+    """
+    reader = Reader(tier, locate, namespace)
+    if not isinstance(items, list | tuple):
+        reader.problem("E101", path, "a list of rules is needed here")
+        return (), tuple(reader.problems)
+    rules: list[Rule] = []
+    seen: dict[str, Where] = {}
+    for index, item in enumerate(items):
+        rule = _rule(reader, item, (*path, index), bound)
+        if rule is None:
+            continue
+        if rule.id in seen:
+            reader.problem(
+                "E201",
+                (*path, index, "id"),
+                f"this id stands already at {seen[rule.id]}",
+                "ids are unique in one tier",
+            )
+        seen[rule.id] = rule.where
+        rules.append(rule)
+    return tuple(rules), tuple(reader.problems)
+
+
+def _rule(reader: Reader, item: object, path: Path, bound: Match | None) -> Rule | None:
+    data = reader.mapping(item, path, _RULE_KEYS)
+    if not data:
+        return None
+    name = data.get("id")
+    if not isinstance(name, str) or not name:
+        reader.problem("E202", path, "a rule needs an id")
+        return None
+    if "action" not in data:
+        reader.problem("E203", path, "a rule needs an action")
+        return None
+    why = data.get("why", "")
+    match = read_match(reader, data.get("match", {}), (*path, "match"))
+    unless = (
+        read_match(reader, data["unless"], (*path, "unless"))
+        if "unless" in data
+        else None
+    )
+    lock = reader.boolean(data.get("lock", False), (*path, "lock")) or False
+    rule = Rule(
+        id=f"{reader.namespace}.{name}" if reader.namespace else name,
+        tier=reader.tier,
+        action=Action.STRIP,
+        where=reader.locate(path),
+        match=_bounded(reader, match, bound, path),
+        unless=unless,
+        lock=lock,
+        why=why if isinstance(why, str) else "",
+    )
+    rule = read_action(reader, data["action"], (*path, "action"), rule)
+    if lock and rule.action not in LOCKABLE:
+        reader.problem(
+            "E204",
+            (*path, "lock"),
+            f"{rule.action.word} cannot be locked: a lock may only take away",
+        )
+        rule = replace(rule, lock=False)
+    return rule
+
+
+def _bounded(reader: Reader, match: Match, bound: Match | None, path: Path) -> Match:
+    if bound is None:
+        return match
+    for name in ("deployment", "model_group"):
+        if getattr(match, name) and getattr(bound, name):
+            reader.problem(
+                "E205",
+                (*path, "match", name),
+                f"{name} is given by the place where this rule stands",
+            )
+    return replace(
+        match,
+        deployment=bound.deployment or match.deployment,
+        model_group=bound.model_group or match.model_group,
+    )
+
+
+def read_document(
+    data: object, *, locate: Locate
+) -> tuple[tuple[Rule, ...], tuple[Problem, ...]]:
+    """Read one policy document (`kind: Policy`): a pack or a policy file."""
+    reader = Reader(Tier.PACK, locate, "")
+    document = reader.mapping(data, (), _DOCUMENT_KEYS)
+    reader.one_of(document.get("apiVersion"), ("apiVersion",), ("byok/v1",))
+    reader.one_of(document.get("kind"), ("kind",), ("Policy",))
+    reader.one_of(document.get("mode", "enforce"), ("mode",), ("enforce",))
+    metadata = reader.mapping(
+        document.get("metadata", {}),
+        ("metadata",),
+        ("name", "owner", "since", "description"),
+    )
+    name = metadata.get("name")
+    if not isinstance(name, str) or not name:
+        reader.problem("E202", ("metadata",), "a document needs metadata.name")
+        name = ""
+    tier = reader.one_of(document.get("tier", "pack"), ("tier",), tuple(TIERS))
+    rules, problems = read_rules(
+        document.get("rules", []),
+        tier=TIERS[tier or "pack"],
+        locate=locate,
+        namespace=name,
+        path=("rules",),
+    )
+    return rules, (*reader.problems, *problems)
+
+
+def clashes(rules: Sequence[Rule]) -> tuple[tuple[Rule, Rule], ...]:
+    """
+    Return pairs of injects that disagree: one name, one tier, other values.
+
+    There is no tie to break: a load error names both lines (E220).
+    """
+    seen: dict[tuple[Tier, bytes, Match], Rule] = {}
+    out: list[tuple[Rule, Rule]] = []
+    for rule in rules:
+        if rule.inject is None or rule.inject.when is When.APPEND:
+            continue
+        key = (rule.tier, rule.inject.name, rule.match)
+        other = seen.setdefault(key, rule)
+        if other.inject != rule.inject:
+            out.append((other, rule))
+    return tuple(out)

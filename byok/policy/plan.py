@@ -1,0 +1,401 @@
+"""
+A plan: the rules that matter in one context, compiled, and applied to headers.
+
+What the server sends and what `explain-request` prints are two readings of the
+one `Outcome` that `Plan.apply` returns, so they cannot disagree.
+"""
+
+from collections.abc import Collection, Sequence
+
+from byok.policy import classes, floor, names
+from byok.policy.classes import Classified, How, classify
+from byok.policy.floor import FLOOR
+from byok.policy.match import Context, Glob
+from byok.policy.outcome import (
+    Denied,
+    Headers,
+    Injection,
+    Outcome,
+    Overridden,
+    Verdict,
+)
+from byok.policy.rules import Action, Rule, When
+from byok.policy.slot import (
+    Candidate,
+    CredentialDecision,
+    CredentialPolicy,
+    Removed,
+    choose,
+)
+from byok.policy.tiers import Reason, loses_because, resolve
+
+REDACTED = b"[redacted]"
+
+# Names come from clients, so what is remembered of them has a bound; past it a
+# name is classified and judged anew each time.
+_MAX_NAMES = 1024
+_MAX_CELLS = 4096
+
+
+class Plan:
+    """The rules that can matter in one context, with the verdicts met so far."""
+
+    __slots__ = (
+        "_cells",
+        "_gateway_names",
+        "_injects",
+        "_kinds",
+        "_requests",
+        "_rules",
+        "context",
+        "credential_policy",
+    )
+
+    def __init__(
+        self,
+        context: Context,
+        rules: Sequence[Rule],
+        credential_policy: CredentialPolicy,
+        gateway_names: Collection[bytes] = names.GATEWAY_CREDENTIALS,
+    ) -> None:
+        self.context = context
+        self.credential_policy = credential_policy
+        self._gateway_names = gateway_names
+        able = [rule for rule in (*FLOOR, *rules) if rule.match.admits(context)]
+        self._injects = tuple(r for r in able if r.action is Action.INJECT)
+        self._requests = tuple(r for r in able if _asks_of_request(r))
+        self._rules = tuple(
+            r for r in able if r.action is not Action.INJECT and not _asks_of_request(r)
+        )
+        # Kinds of fields whose class their name alone gives.
+        self._kinds: dict[bytes, Classified] = {}
+        self._cells: dict[tuple[bytes, str, bool, str | None], Verdict] = {}
+
+    def apply(
+        self,
+        headers: Headers,
+        *,
+        gateway_secrets: Collection[bytes] = (),
+        nominated: Collection[bytes] = (),
+    ) -> Outcome:
+        """
+        Decide every field of *headers*, the credential, and what is put in.
+
+        Credentials are decided first, since rules may ask which one leaves. What
+        `Connection` has *nominated* belongs to this hop and is stripped like it.
+        """
+        kinds = self._classify(headers, gateway_secrets, nominated)
+        first = {
+            index: self.judge(headers[index][0], kind, None)
+            for index, kind in enumerate(kinds)
+            if kind.is_provider_credential
+        }
+        credential = self._fill_slot(headers, kinds, first)
+        verdicts = self._verdicts(headers, kinds, first, credential)
+        sends, injections = self._inject(
+            _outgoing(headers, verdicts), credential.source
+        )
+        return Outcome(
+            headers=headers,
+            kinds=tuple(kinds),
+            verdicts=tuple(verdicts),
+            injections=injections,
+            credential=credential,
+            sends=sends,
+            denied=self._denied(headers, verdicts, credential.source),
+        )
+
+    def _classify(
+        self,
+        headers: Headers,
+        gateway_secrets: Collection[bytes],
+        nominated: Collection[bytes],
+    ) -> list[Classified]:
+        """
+        Classify each field, the costly way only where its value needs it.
+
+        A value without any of the marks a credential must hold has the class of
+        its name; which marks occur at all is asked once of all values together.
+        """
+        text = b"\n".join([value for _, value in headers])
+        marks = [mark for mark in classes.MARKS if mark in text]
+        marks += [secret for secret in gateway_secrets if secret and secret in text]
+        basic = b"basic" in text.lower()
+        known = self._kinds
+        kinds: list[Classified] = []
+        for name, value in headers:
+            kind = known.get(name)
+            if kind is None or basic or _holds_any(value, marks):
+                kind = self._classify_one(name, value, gateway_secrets)
+            if nominated and name in nominated:
+                kind = _NOMINATED
+            kinds.append(kind)
+        return kinds
+
+    def _classify_one(
+        self, name: bytes, value: bytes, gateway_secrets: Collection[bytes]
+    ) -> Classified:
+        kind = classify(
+            name,
+            value,
+            gateway_names=self._gateway_names,
+            gateway_secrets=gateway_secrets,
+        )
+        by_name = kind.how in (How.NAME, How.DEFAULT)
+        if (
+            by_name
+            and not kind.is_provider_credential
+            and len(self._kinds) < _MAX_NAMES
+        ):
+            self._kinds[name] = kind
+        return kind
+
+    def judge(self, name: bytes, kind: Classified, source: str | None) -> Verdict:
+        """
+        Return the fate of the field *name*; *source* fills the credential slot.
+
+        It is None while that is yet to be chosen, as for credentials themselves.
+        """
+        cell = (name, kind.cls, kind.own_slot, source)
+        verdict = self._cells.get(cell)
+        if verdict is None:
+            verdict = self._judge(name.decode("latin-1"), kind, source)
+            if len(self._cells) < _MAX_CELLS:
+                self._cells[cell] = verdict
+        return verdict
+
+    def _judge(self, text: str, kind: Classified, source: str | None) -> Verdict:
+        matching = [r for r in self._rules if self._holds(r, text, kind, source)]
+        rule, reason = resolve(matching)
+        if rule is None:
+            return Verdict(action=Action.STRIP, reason=reason)
+        if kind.is_credential and rule.action in _RESHAPING:
+            # A credential under another name, or cut in parts, is out of its slot.
+            return Verdict(
+                action=Action.STRIP,
+                reason=Reason.FLOOR,
+                rule=_OUT_OF_SLOT,
+                over=_losers(matching, _OUT_OF_SLOT, Reason.FLOOR),
+            )
+        return Verdict(
+            action=rule.action,
+            reason=reason,
+            rule=rule,
+            over=_losers(matching, rule, reason),
+            drop=_drops(matching, rule),
+        )
+
+    def _holds(
+        self, rule: Rule, name: str, kind: Classified, source: str | None
+    ) -> bool:
+        if not rule.match.holds(name, kind, self.context, source):
+            return False
+        unless = rule.unless
+        return unless is None or not unless.holds(name, kind, self.context, source)
+
+    def _fill_slot(
+        self,
+        headers: Headers,
+        kinds: Sequence[Classified],
+        first: dict[int, Verdict],
+    ) -> CredentialDecision:
+        candidates: list[Candidate] = []
+        removed: list[Removed] = []
+        for index, verdict in first.items():
+            name, value = headers[index]
+            # An empty value is an absent credential, not one that was taken away.
+            if not value:
+                continue
+            cls = kinds[index].cls
+            if verdict.action is Action.FORWARD:
+                candidates.append(Candidate(index=index, name=name, cls=cls))
+            elif _is_offered(name, kinds[index]):
+                removed.append(
+                    Removed(
+                        name=name,
+                        cls=cls,
+                        rule=verdict.rule.id if verdict.rule else DEFAULT_DENY,
+                    )
+                )
+        return choose(
+            candidates,
+            removed,
+            self.credential_policy,
+            deployment_key=self.context.deployment_key,
+            plaintext=self.context.plaintext,
+        )
+
+    def _verdicts(
+        self,
+        headers: Headers,
+        kinds: Sequence[Classified],
+        first: dict[int, Verdict],
+        credential: CredentialDecision,
+    ) -> list[Verdict]:
+        source = credential.source
+        verdicts: list[Verdict] = []
+        for index, kind in enumerate(kinds):
+            verdict = first.get(index) or self.judge(headers[index][0], kind, source)
+            if (
+                index in first
+                and verdict.action is Action.FORWARD
+                and index != credential.index
+            ):
+                verdict = _not_chosen(verdict)
+            verdicts.append(verdict)
+        return verdicts
+
+    def _inject(
+        self, out: list[tuple[bytes, bytes]], source: str
+    ) -> tuple[Headers, tuple[Injection, ...]]:
+        by_name: dict[bytes, list[Rule]] = {}
+        for rule in self._injects:
+            if rule.inject is not None and self._holds(
+                rule, rule.inject.name.decode("latin-1"), _INJECTED, source
+            ):
+                by_name.setdefault(rule.inject.name, []).append(rule)
+        injections: list[Injection] = []
+        for name, rules in by_name.items():
+            one = [r for r in rules if r.inject and r.inject.when is not When.APPEND]
+            winner, reason = resolve(one)
+            if winner is not None and winner.inject is not None:
+                absent = all(field != name for field, _ in out)
+                applied = absent or winner.inject.when is When.SET
+                if applied:
+                    out = [each for each in out if each[0] != name]
+                    out.append((name, winner.inject.value))
+                injections.append(
+                    Injection(
+                        name=name.decode("latin-1"),
+                        rule=winner,
+                        applied=applied,
+                        over=_losers(one, winner, reason),
+                    )
+                )
+            # Lists append: each tier's line is added, broad tiers first.
+            for rule in sorted(rules, key=lambda r: (r.tier, r.id)):
+                if rule.inject and rule.inject.when is When.APPEND:
+                    out.append((name, rule.inject.value))
+                    injections.append(
+                        Injection(name=name.decode("latin-1"), rule=rule, applied=True)
+                    )
+        return tuple(out), tuple(injections)
+
+    def _denied(
+        self, headers: Headers, verdicts: Sequence[Verdict], source: str
+    ) -> Denied | None:
+        denying = [
+            verdict.rule
+            for verdict in verdicts
+            if verdict.action is Action.DENY and verdict.rule is not None
+        ]
+        if self._requests:
+            present = {name for name, value in headers if value}
+            denying += [
+                rule
+                for rule in self._requests
+                if rule.require not in present
+                and self._holds(rule, "", _INJECTED, source)
+            ]
+        rule, _ = resolve(denying)
+        return None if rule is None else Denied(rule=rule, denial=rule.denial)
+
+
+DEFAULT_DENY = "default-deny"
+
+_RESHAPING = frozenset({Action.RENAME, Action.FILTER})
+_OUT_OF_SLOT = next(rule for rule in FLOOR if rule.id == floor.SLOT)
+_NOMINATED = Classified(cls=classes.HOP_BY_HOP, how=How.NAME)
+_INJECTED = Classified(cls=classes.UNCLASSIFIED, how=How.DEFAULT)
+_SINGLE_CREDENTIAL = Rule(
+    id=floor.SINGLE_CREDENTIAL,
+    tier=_OUT_OF_SLOT.tier,
+    action=Action.STRIP,
+    why="exactly one credential leaves",
+)
+
+
+def drop_values(value: bytes, drop: Sequence[Glob]) -> bytes:
+    """
+    Return the comma list *value* without the members that *drop* names.
+
+    Nothing is reordered or respelt: where no member goes, the bytes are the same.
+    """
+    members = value.split(b",")
+    kept = [
+        member
+        for member in members
+        if not any(glob.matches(member.strip().decode("latin-1")) for glob in drop)
+    ]
+    if len(kept) == len(members):
+        return value
+    return b",".join(kept).strip(b" \t")
+
+
+def _outgoing(
+    headers: Headers, verdicts: Sequence[Verdict]
+) -> list[tuple[bytes, bytes]]:
+    out: list[tuple[bytes, bytes]] = []
+    for field, verdict in zip(headers, verdicts, strict=True):
+        action = verdict.action
+        if action is Action.FORWARD:
+            out.append(field)
+        elif action is Action.REDACT:
+            out.append((field[0], REDACTED))
+        elif action is Action.RENAME and verdict.rule is not None:
+            out.append((verdict.rule.rename_to, field[1]))
+        elif action is Action.FILTER:
+            kept = drop_values(field[1], verdict.drop)
+            if kept:
+                out.append((field[0], kept))
+    return out
+
+
+def _asks_of_request(rule: Rule) -> bool:
+    # A deny without a header condition, and every require, decide the request.
+    return rule.action is Action.REQUIRE or (
+        rule.action is Action.DENY and rule.match.header.is_empty
+    )
+
+
+def _holds_any(value: bytes, marks: Sequence[bytes]) -> bool:
+    for mark in marks:  # noqa: SIM110 - a generator costs more than all the tests
+        if mark in value:
+            return True
+    return False
+
+
+def _is_offered(name: bytes, kind: Classified) -> bool:
+    # A key in its provider's own header was meant as this request's credential.
+    # The same key in some other header is a mistake, not an offer to pay.
+    return kind.own_slot or name in names.AMBIGUOUS_CREDENTIALS
+
+
+def _not_chosen(verdict: Verdict) -> Verdict:
+    over = verdict.over
+    if verdict.rule is not None:
+        over = (Overridden(rule=verdict.rule, because="one credential leaves"), *over)
+    return Verdict(
+        action=Action.STRIP, reason=Reason.FLOOR, rule=_SINGLE_CREDENTIAL, over=over
+    )
+
+
+def _drops(matching: Sequence[Rule], winner: Rule) -> tuple[Glob, ...]:
+    if winner.action is not Action.FILTER:
+        return ()
+    return tuple(
+        glob
+        for rule in matching
+        if rule.action is Action.FILTER and rule.tier is winner.tier
+        for glob in rule.drop
+    )
+
+
+def _losers(
+    matching: Sequence[Rule], winner: Rule, reason: Reason
+) -> tuple[Overridden, ...]:
+    return tuple(
+        Overridden(rule=rule, because=loses_because(rule, winner, reason))
+        for rule in sorted(matching, key=lambda r: (r.tier, r.id))
+        if rule is not winner
+    )

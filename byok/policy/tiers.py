@@ -1,0 +1,56 @@
+"""
+Who wins: the trusted core, small enough to check by reading it.
+
+Floor rules beat all. Then locks: the broadest tier holding one wins. Then plain
+rules: the narrowest tier wins. Inside one tier the most severe action wins, so
+that the order of lines and files never matters. Nothing said means no.
+"""
+
+from collections.abc import Sequence
+from enum import Enum
+
+from byok.policy.rules import Rule, Tier
+
+
+class Reason(Enum):
+    """Why the winner won."""
+
+    FLOOR = "floor"
+    LOCK = "lock"
+    NARROWEST = "narrowest tier"
+    DEFAULT = "no rule matched"
+
+
+def resolve(matching: Sequence[Rule]) -> tuple[Rule | None, Reason]:
+    """
+    Return the rule that decides among those that match one slot, and why it does.
+
+    Two rules of equal severity in one tier differ in nothing but their ids, which
+    are unique there; the smaller id is named.
+    """
+    if not matching:
+        return None, Reason.DEFAULT
+    floor = [rule for rule in matching if rule.tier is Tier.FLOOR]
+    locks = [rule for rule in matching if rule.lock]
+    if floor:
+        deciding, reason = floor, Reason.FLOOR
+    elif locks:
+        broadest = min(rule.tier for rule in locks)
+        deciding = [rule for rule in locks if rule.tier is broadest]
+        reason = Reason.LOCK
+    else:
+        narrowest = max(rule.tier for rule in matching)
+        deciding = [rule for rule in matching if rule.tier is narrowest]
+        reason = Reason.NARROWEST
+    return min(deciding, key=lambda rule: (-rule.action.severity, rule.id)), reason
+
+
+def loses_because(loser: Rule, winner: Rule, reason: Reason) -> str:
+    """Say in a few words why *loser* did not decide."""
+    if loser.tier is winner.tier:
+        return "same tier, stricter won"
+    if reason is Reason.FLOOR:
+        return "floor"
+    if reason is Reason.LOCK:
+        return "lock above" if winner.tier < loser.tier else "locked in a narrower tier"
+    return "narrower tier won"
