@@ -1,0 +1,1 @@
+"""The side that providers see: connecting, sending, and what may be sent."""

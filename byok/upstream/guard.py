@@ -1,0 +1,144 @@
+"""
+The last look before a request leaves: every field once more, by its value.
+
+The policy has decided by now, and this decides nothing: it holds the finished
+request against the few sentences that are true of any, and stops it where one
+is not, which by definition is a fault in byok. Nothing else calls an agent.
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+
+from treq.client import HTTPClient
+from treq.cookies import IndexableCookieJar
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from byok.core.errors import EgressViolation, ProviderBroken
+from byok.core.secret import Secret
+from byok.policy import classes, names
+from byok.upstream.agent import ExchangeAgent, ProviderAnswer
+from byok.upstream.body import BytesProducer
+from byok.upstream.faults import timed_out
+from byok.upstream.outgoing import Outgoing
+
+_TOKENS = re.compile(rb"[A-Za-z0-9_-]+")
+_SLOTS = names.AMBIGUOUS_CREDENTIALS | names.NAMED_CREDENTIALS.keys()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passport:
+    """
+    What may leave for one destination, as far as credentials go.
+
+    *trusted* are the credential classes its origin may receive from a client,
+    *own* the deployment's keys, *gateway* every secret that opens this gateway.
+    *plaintext_ok* is the operator's leave to use plain http on this machine.
+    """
+
+    deployment: str
+    trusted: Collection[str]
+    own: Collection[Secret]
+    gateway: Collection[bytes]
+    plaintext_ok: bool
+
+
+class EgressGuard:
+    """Checks, counts and sends; the only caller of an agent."""
+
+    _log = Logger(namespace="byok.egress")
+
+    def __init__(self, *, clock: IReactorTime) -> None:
+        self._clock = clock
+        self.trips = 0
+
+    async def send(
+        self,
+        outgoing: Outgoing,
+        passport: Passport,
+        agent: ExchangeAgent,
+        *,
+        answer_timeout_s: float,
+    ) -> ProviderAnswer:
+        """
+        Send *outgoing* and return the answer's head, or raise `EgressViolation`.
+
+        Redirects are not followed: treq would carry a key to wherever they point.
+        """
+        try:
+            check(outgoing, passport)
+        except EgressViolation as violation:
+            self.trips += 1
+            self._log.critical(
+                "request stopped before it left: {reason} (deployment {deployment},"
+                " {trips} stopped since start)",
+                reason=str(violation),
+                deployment=passport.deployment,
+                trips=self.trips,
+            )
+            raise
+        client = HTTPClient(agent, cookiejar=_jar_that_takes_nothing())
+        await client.request(
+            outgoing.method.decode("ascii"),
+            str(outgoing.origin),
+            data=BytesProducer(outgoing.body) if outgoing.body else None,
+            allow_redirects=False,
+            unbuffered=True,
+            # It is only asked for the time.
+            reactor=self._clock,  # type: ignore[arg-type]
+        ).addTimeout(answer_timeout_s, self._clock, onTimeoutCancel=timed_out)
+        if agent.answer is None:
+            raise ProviderBroken("the provider's answer was lost")
+        return agent.answer
+
+
+def check(outgoing: Outgoing, passport: Passport) -> None:
+    """Raise `EgressViolation` unless everything in *outgoing* may go where it goes."""
+    origin = outgoing.origin
+    if origin.scheme != "https" and not (passport.plaintext_ok and origin.is_loopback):
+        raise EgressViolation("plain http to a host that is not a permitted loopback")
+    own = {secret.reveal_bytes() for secret in passport.own if len(secret)}
+    credentials = 0
+    for name, value in outgoing.headers:
+        shown = name.decode("ascii", "replace")
+        if classes.holds_gateway_credential(value, passport.gateway):
+            raise EgressViolation(f"a gateway credential stands in {shown}")
+        if name in names.COOKIES or classes.class_of_name(name) in _NEVER_LEAVES:
+            raise EgressViolation(f"{shown} speaks to the gateway and must stay here")
+        found = _credentials_in(name, value)
+        if not found:
+            continue
+        credentials += 1
+        if classes.without_scheme(value) in own:
+            continue
+        strangers = sorted(found - set(passport.trusted))
+        if strangers:
+            raise EgressViolation(
+                f"{shown} holds {strangers[0]}, for which this host is not trusted"
+            )
+    if credentials > 1:
+        raise EgressViolation("more than one credential was about to leave")
+
+
+_NEVER_LEAVES = frozenset({classes.GATEWAY, classes.GATEWAY_CONTROL})
+
+
+def _credentials_in(name: bytes, value: bytes) -> set[str]:
+    """Name the class of every credential in a field; by name only where none shows."""
+    found = {classes.find_credential(value)}
+    found.update(map(classes.find_credential, _TOKENS.findall(value)))
+    shaped = {cls for cls in found if cls is not None}
+    if classes.GATEWAY in shaped:
+        shown = name.decode("ascii", "replace")
+        raise EgressViolation(f"a gateway credential stands in {shown}")
+    if shaped or name not in _SLOTS or not value:
+        return shaped
+    return {classes.class_of_name(name)}
+
+
+def _jar_that_takes_nothing() -> IndexableCookieJar:
+    # A jar is shared by whoever shares a client; with this policy no cookie of a
+    # provider enters it, whichever way it is reached.
+    return IndexableCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))

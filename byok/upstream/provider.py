@@ -1,0 +1,122 @@
+"""Sends one planned request to its provider and brings back the answer's head."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from byok.core.errors import ByokError, ProviderBroken, ProviderUnreachable
+from byok.core.exchange import Planned
+from byok.core.routing import Deployment
+from byok.upstream.agent import ExchangeAgent, ProviderAnswer
+from byok.upstream.faults import fault_of, is_cancellation
+from byok.upstream.guard import EgressGuard, Passport
+from byok.upstream.link import Link, LinkKey, Links
+from byok.upstream.outgoing import prepare
+
+IDLE_S = 600.0
+"""How long a provider may be silent. Clients give up sooner, so they decide."""
+
+
+class Providers:
+    """The way out: one link for each deployment, one guard before all of them."""
+
+    def __init__(
+        self, reactor: object, *, clock: IReactorTime, idle_s: float = IDLE_S
+    ) -> None:
+        self._links = Links(reactor)
+        self._clock = clock
+        self._guard = EgressGuard(clock=clock)
+        self.idle_s = idle_s
+
+    @property
+    def guard_trips(self) -> int:
+        """How many requests the guard stopped; anything but 0 is a fault of ours."""
+        return self._guard.trips
+
+    def prepare(self, deployments: Collection[Deployment]) -> None:
+        """Read every CA file now: a bad one stops the start and not a request."""
+        for deployment in deployments:
+            self._links.link(
+                _key_of(deployment), connect_timeout_s=deployment.connect_timeout_s
+            )
+
+    async def send(
+        self, planned: Planned, *, gateway_secrets: Collection[bytes]
+    ) -> ProviderAnswer:
+        """
+        Send *planned*; return once status and headers are here, or raise a fault.
+
+        An answer that must not be relayed (a redirect, a status that is none)
+        is a fault too, and its body is not waited for.
+        """
+        deployment = planned.deployment
+        outgoing = prepare(
+            origin=deployment.origin,
+            method=planned.method,
+            target=planned.target,
+            headers=planned.headers,
+            body=planned.body,
+        )
+        passport = Passport(
+            deployment=deployment.name,
+            trusted=deployment.trusted,
+            own=() if deployment.api_key is None else (deployment.api_key,),
+            gateway=gateway_secrets,
+            plaintext_ok=deployment.plaintext_ok,
+        )
+        agent = ExchangeAgent(
+            outgoing,
+            link=self._link(deployment),
+            pool=self._links.pool,
+            clock=self._clock,
+        )
+        try:
+            answer = await self._guard.send(
+                outgoing, passport, agent, answer_timeout_s=self.idle_s
+            )
+        except ByokError:
+            raise
+        except Exception as error:
+            if is_cancellation(error):
+                raise CancelledError from error
+            raise fault_of(error) from error
+        return _only_relayable(answer)
+
+    def close(self) -> Deferred[None]:
+        """Close the idle connections; fires when they are gone."""
+        return self._links.close()
+
+    def _link(self, deployment: Deployment) -> Link:
+        try:
+            return self._links.link(
+                _key_of(deployment), connect_timeout_s=deployment.connect_timeout_s
+            )
+        except (OSError, ValueError) as error:
+            raise ProviderUnreachable(
+                "the CA file of the deployment cannot be used"
+            ) from error
+
+
+def _key_of(deployment: Deployment) -> LinkKey:
+    ca_file = deployment.ca_file
+    return LinkKey(
+        origin=deployment.origin,
+        ca_file=None if ca_file is None else Path(ca_file),
+        deployment=deployment.name,
+    )
+
+
+def _only_relayable(answer: ProviderAnswer) -> ProviderAnswer:
+    # A client that follows a redirect takes all of its headers there, the
+    # gateway's key among them.
+    if answer.status in range(300, 400):
+        answer.abort()
+        raise ProviderBroken(
+            "the provider answered with a redirect, which is never followed"
+        )
+    if answer.status not in range(200, 600):
+        answer.abort()
+        raise ProviderBroken("the provider's answer has a status that does not exist")
+    return answer

@@ -1,0 +1,172 @@
+"""
+Turns refusals and faults into HTTP, in the dialect the caller's API speaks.
+
+The one file that knows which status a fault has. Nothing here is called once an
+answer has begun: a stream that fails half-way is cut, never appended to.
+"""
+
+import json
+import os
+from enum import Enum
+
+from byok.core.errors import (
+    ByokError,
+    EgressViolation,
+    ProviderBroken,
+    ProviderTimedOut,
+    ProviderUnreachable,
+    Refusal,
+    StoreUnavailable,
+)
+from byok.core.facts import Headers
+from byok.web.downstream import Downstream
+
+JSON = b"application/json"
+
+
+class Dialect(Enum):
+    """The shape of errors that the clients of a route can read."""
+
+    ANTHROPIC = "anthropic"
+    OPENAI = "openai"
+
+
+def new_request_id() -> str:
+    """Make the id that an exchange is known by, to its client and in the log."""
+    return "req_" + os.urandom(12).hex()
+
+
+def refuse(
+    client: Downstream, refusal: Refusal, *, dialect: Dialect, request_id: str
+) -> int:
+    """Answer with *refusal*; return the size of the body."""
+    body = encode(refusal, dialect=dialect, request_id=request_id)
+    return send(
+        client,
+        refusal.status,
+        body,
+        headers=_headers_of(refusal),
+        request_id=request_id,
+    )
+
+
+def send(
+    client: Downstream,
+    status: int,
+    body: bytes,
+    *,
+    request_id: str,
+    headers: Headers = (),
+    content_type: bytes = JSON,
+) -> int:
+    """Answer with a whole body of our own; return its size."""
+    client.respond(
+        status,
+        (
+            (b"content-type", content_type),
+            (b"content-length", b"%d" % len(body)),
+            (b"request-id", request_id.encode("ascii")),
+            (b"cache-control", b"no-store"),
+            *headers,
+        ),
+    )
+    client.write(body)
+    client.finish()
+    return len(body)
+
+
+def encode(refusal: Refusal, *, dialect: Dialect, request_id: str) -> bytes:
+    """Write *refusal* as the JSON that clients of *dialect* know how to read."""
+    if dialect is Dialect.OPENAI:
+        shape: dict[str, object] = {
+            "error": {
+                "message": refusal.message,
+                "type": refusal.kind,
+                "param": None,
+                "code": refusal.code,
+            }
+        }
+    else:
+        shape = {
+            "type": "error",
+            "error": {"type": refusal.kind, "message": refusal.message},
+            "request_id": request_id,
+        }
+    return json.dumps(shape, ensure_ascii=False).encode("utf-8")
+
+
+def _headers_of(refusal: Refusal) -> Headers:
+    given = tuple(
+        (name.lower().encode("ascii"), value.encode("ascii"))
+        for name, value in refusal.headers
+    )
+    present = {name for name, _ in given}
+    ours: list[tuple[bytes, bytes]] = [(b"x-byok-error", refusal.code.encode("ascii"))]
+    # A client that repeats what cannot succeed keeps its user waiting for minutes.
+    if _is_final(refusal) and not present & {b"retry-after", b"x-should-retry"}:
+        ours.append((b"x-should-retry", b"false"))
+    return (*ours, *given)
+
+
+def _is_final(refusal: Refusal) -> bool:
+    client_errors = range(400, 500)
+    return refusal.status in client_errors or refusal.code == _EGRESS.code
+
+
+_EGRESS = Refusal(
+    status=502,
+    kind="api_error",
+    code="egress.stopped",
+    message=(
+        "The gateway stopped this request before it left: it would have carried what"
+        " must not be sent there. This is a fault of the gateway; its log says more."
+    ),
+)
+_INTERNAL = Refusal(
+    status=500,
+    kind="api_error",
+    code="internal",
+    message="The gateway failed while handling this request; its log says more.",
+)
+_STORE = Refusal(
+    status=503,
+    kind="api_error",
+    code="store.unavailable",
+    message="The gateway cannot read its key store at the moment.",
+    headers=(("retry-after", "2"),),
+)
+
+
+def refusal_of(fault: BaseException, *, deployment: str | None = None) -> Refusal:
+    """
+    Say what a client is told of *fault*.
+
+    Only the texts of our own provider faults are shown; whatever else an
+    exception says may quote what it was given.
+    """
+    if isinstance(fault, EgressViolation):
+        return _EGRESS
+    if isinstance(fault, StoreUnavailable):
+        return _STORE
+    where = f" (deployment {deployment})" if deployment else ""
+    if isinstance(fault, ProviderTimedOut):
+        return Refusal(
+            status=504,
+            kind="timeout_error",
+            code="provider.timed-out",
+            message=f"The gateway got no answer: {fault}{where}.",
+        )
+    if isinstance(fault, ProviderUnreachable):
+        return _provider("provider.unreachable", fault, where)
+    if isinstance(fault, ProviderBroken):
+        return _provider("provider.broken", fault, where)
+    return _INTERNAL
+
+
+def _provider(code: str, fault: ByokError, where: str) -> Refusal:
+    return Refusal(
+        status=502,
+        kind="api_error",
+        code=code,
+        message=f"The gateway got no answer: {fault}{where}.",
+    )

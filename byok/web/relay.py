@@ -1,0 +1,123 @@
+"""
+Copies a provider's answer to the client, byte for byte, at the slower one's pace.
+
+What reads along reads only: nothing here waits for the usage reader, and nothing
+it says changes a byte. An answer that broke off upstream breaks off downstream.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Protocol as Interface
+from typing import cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IPushProducer, IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
+from twisted.web.http import PotentialDataLoss
+
+from byok.upstream.agent import ProviderAnswer
+from byok.web.downstream import Downstream
+from byok.web.scrub import Scrubber
+
+
+class Ending(Enum):
+    """How an answer ended."""
+
+    COMPLETE = "complete"
+    CUT = "cut"
+    IDLE = "idle"
+
+
+class Reader(Interface):
+    """Something that reads along without having a say."""
+
+    def feed(self, data: bytes) -> None:
+        """Take the next piece of the body."""
+
+    @property
+    def finished(self) -> bool:
+        """Has the body itself said that it is complete?"""
+
+
+class BodyRelay(Protocol):
+    """
+    One body on its way from the provider's connection to the client's.
+
+    The provider's connection is the producer: a client that reads slowly pauses
+    it, so no more than a socket's worth of an answer is ever in this process.
+    """
+
+    def __init__(
+        self,
+        client: Downstream,
+        *,
+        reader: Reader,
+        scrubber: Scrubber | None,
+        abort: Callable[[], None],
+        clock: IReactorTime,
+        idle_s: float,
+    ) -> None:
+        self._client = client
+        self._reader = reader
+        self._scrubber = scrubber
+        self._abort = abort
+        self._idle_s = idle_s
+        self._idle = clock.callLater(idle_s, self._sat_idle)
+        self.done: Deferred[Ending] = Deferred(lambda _: self._give_up())
+        self.sent_bytes = 0
+
+    def connectionMade(self) -> None:
+        """Let the client steer the provider's connection."""
+        self._client.register_producer(cast(IPushProducer, self.transport))
+
+    def dataReceived(self, data: bytes) -> None:
+        """Pass one piece on, and let the reader see it."""
+        self._idle.reset(self._idle_s)
+        self._reader.feed(data)
+        self._write(data if self._scrubber is None else self._scrubber.feed(data))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """End the client's answer as the provider's ended."""
+        if self._idle.active():
+            self._idle.cancel()
+        self._client.unregister_producer()
+        if self.done.called:
+            return
+        if self._scrubber is not None:
+            self._write(self._scrubber.end())
+        # A body that ends with its connection is complete only if it says so.
+        whole = reason.check(ResponseDone) or (
+            reason.check(PotentialDataLoss) and self._reader.finished
+        )
+        self._end(Ending.COMPLETE if whole else Ending.CUT)
+
+    def _write(self, data: bytes) -> None:
+        self.sent_bytes += len(data)
+        self._client.write(data)
+
+    def _sat_idle(self) -> None:
+        self._abort()
+        self._client.unregister_producer()
+        self._end(Ending.IDLE)
+
+    def _give_up(self) -> None:
+        # The exchange was cancelled: its client is gone, and what the provider
+        # still sends would only be paid for.
+        if self._idle.active():
+            self._idle.cancel()
+        self._abort()
+
+    def _end(self, ending: Ending) -> None:
+        if ending is Ending.COMPLETE:
+            self._client.finish()
+        else:
+            self._client.abort()
+        self.done.callback(ending)
+
+
+async def relay(answer: ProviderAnswer, body: BodyRelay) -> Ending:
+    """Carry the body of *answer* over; fires when the client's answer has ended."""
+    answer.deliverBody(body)
+    return await body.done

@@ -1,0 +1,31 @@
+"""Collects the body of a provider's answer, and how it ended."""
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+
+from byok.upstream.agent import ProviderAnswer
+
+
+class Collected(Protocol):
+    """The bytes of one body; `ended` fires with the reason the body ended."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.ended: Deferred[Failure] = Deferred()
+
+    def dataReceived(self, data: bytes) -> None:
+        self.data += data
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        # A failure handed to callback() would start the errback chain.
+        self.reason = reason
+        self.ended.callback(reason.type)
+
+
+async def body_of(answer: ProviderAnswer) -> bytes:
+    """Read the whole body, complete or not."""
+    collected = Collected()
+    answer.deliverBody(collected)
+    await collected.ended
+    return collected.data

@@ -1,0 +1,170 @@
+"""The guard holds the finished request against the sentences true of any."""
+
+import base64
+
+import pytest
+
+from byok.core.errors import EgressViolation
+from byok.core.providers import Origin
+from byok.core.secret import Secret
+from byok.policy import classes
+from byok.policy.plan import Headers
+from byok.upstream.guard import Passport, check
+from byok.upstream.outgoing import prepare
+from tests.support import keys
+
+ANTHROPIC = Origin(scheme="https", host="api.anthropic.com", port=443)
+API_KEY = keys.ANTHROPIC_API_KEY.encode()
+OAUTH = b"Bearer " + keys.ANTHROPIC_OAUTH.encode()
+OURS = keys.VIRTUAL_KEY.encode()
+MASTER = keys.MASTER_KEY.encode()
+
+
+def judge(
+    headers: Headers,
+    *,
+    origin: Origin = ANTHROPIC,
+    trusted=(classes.ANTHROPIC_API_KEY, classes.ANTHROPIC_OAUTH),
+    own: str | None = None,
+    plaintext_ok: bool = False,
+) -> None:
+    check(
+        prepare(origin=origin, method=b"POST", target=b"/", headers=headers, body=b""),
+        Passport(
+            deployment="here",
+            trusted=frozenset(trusted),
+            own=() if own is None else (Secret(own),),
+            gateway=(OURS, MASTER),
+            plaintext_ok=plaintext_ok,
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (),
+        ((b"x-api-key", API_KEY),),
+        ((b"authorization", OAUTH), (b"anthropic-beta", b"oauth-2025-04-20")),
+        ((b"user-agent", b"claude-cli/2.1"), (b"x-api-key", API_KEY)),
+        ((b"x-api-key", API_KEY), (b"authorization", b"")),
+    ],
+)
+def test_what_may_go_goes(headers):
+    judge(headers)
+
+
+@pytest.mark.parametrize("secret", [OURS, MASTER])
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        (b"x-api-key", b"%s"),
+        (b"authorization", b"Bearer %s"),
+        (b"x-note", b"see %s, please"),
+        (b"user-agent", b"curl/%s"),
+    ],
+)
+def test_a_gateway_credential_never_leaves_in_any_header(secret, name, shape):
+    with pytest.raises(EgressViolation, match="gateway credential"):
+        judge(((name, shape % secret),))
+
+
+def test_a_gateway_credential_in_basic_does_not_leave():
+    value = b"Basic " + base64.b64encode(b"user:" + OURS)
+
+    with pytest.raises(EgressViolation, match="gateway credential"):
+        judge(((b"authorization", value),))
+
+
+def test_a_key_of_our_shape_that_is_not_this_callers_does_not_leave():
+    with pytest.raises(EgressViolation, match="gateway credential"):
+        judge(((b"x-note", b"a, sk-byok-somebodyelses"),))
+
+
+@pytest.mark.parametrize(
+    "name", [b"cookie", b"x-litellm-api-key", b"x-byok-trace", b"x-pass-x-foo"]
+)
+def test_what_speaks_to_the_gateway_stays_here(name):
+    with pytest.raises(EgressViolation, match="must stay here"):
+        judge(((name, b"1"),))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (b"x-api-key", API_KEY),
+        (b"authorization", OAUTH),
+        (b"x-note", b"first, " + API_KEY),
+        (b"x-api-key", keys.OPENAI_API_KEY.encode()),
+        (b"authorization", b"Bearer " + keys.OPAQUE_TOKEN.encode()),
+        (b"api-key", keys.AZURE_KEY.encode()),
+        (b"x-goog-api-key", keys.GOOGLE.encode()),
+    ],
+)
+def test_a_credential_does_not_go_where_it_is_not_trusted(name, value):
+    with pytest.raises(EgressViolation, match="not trusted"):
+        judge(((name, value),), trusted=())
+
+
+def test_a_second_credential_behind_a_trusted_one_is_seen():
+    value = API_KEY + b" " + keys.OPENAI_API_KEY.encode()
+
+    with pytest.raises(EgressViolation, match="openai"):
+        judge(((b"x-api-key", value),))
+
+
+def test_two_credentials_do_not_leave_together():
+    with pytest.raises(EgressViolation, match="more than one"):
+        judge(((b"x-api-key", API_KEY), (b"authorization", OAUTH)))
+
+
+@pytest.mark.parametrize(
+    "value", [keys.DEPLOYMENT_KEY.encode(), b"Bearer " + keys.DEPLOYMENT_KEY.encode()]
+)
+def test_the_deployments_own_key_goes_to_the_deployment(value):
+    judge(((b"authorization", value),), trusted=(), own=keys.DEPLOYMENT_KEY)
+
+
+def test_the_deployments_key_does_not_go_beside_a_clients():
+    with pytest.raises(EgressViolation, match="more than one"):
+        judge(
+            (
+                (b"authorization", b"Bearer " + keys.DEPLOYMENT_KEY.encode()),
+                (b"x-api-key", API_KEY),
+            ),
+            own=keys.DEPLOYMENT_KEY,
+        )
+
+
+@pytest.mark.parametrize(
+    ("host", "leave"),
+    [
+        ("api.anthropic.com", True),
+        ("10.0.0.1", True),
+        ("localhost.evil.example", True),
+        ("127.0.0.1", False),
+        ("localhost", False),
+    ],
+)
+def test_nothing_goes_in_the_clear_but_to_a_permitted_loopback(host, leave):
+    origin = Origin(scheme="http", host=host, port=80)
+
+    with pytest.raises(EgressViolation, match="plain http"):
+        judge((), origin=origin, plaintext_ok=leave)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_a_permitted_loopback_may_be_reached_in_the_clear(host):
+    judge((), origin=Origin(scheme="http", host=host, port=80), plaintext_ok=True)
+
+
+def test_no_refusal_quotes_a_credential():
+    for headers in (
+        ((b"x-note", OURS),),
+        ((b"x-api-key", keys.OPENAI_API_KEY.encode()),),
+        ((b"x-api-key", API_KEY), (b"authorization", OAUTH)),
+    ):
+        with pytest.raises(EgressViolation) as caught:
+            judge(headers)
+
+        assert not [key for key in keys.ALL_CANARIES if key in str(caught.value)]

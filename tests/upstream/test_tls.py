@@ -1,0 +1,177 @@
+"""S-44, S-46: whom a connection to a provider trusts, and with whom it is shared."""
+
+from pathlib import Path
+
+from OpenSSL import SSL
+from twisted.internet import reactor
+from twisted.internet.endpoints import SSL4ServerEndpoint
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.ssl import CertificateOptions, PrivateCertificate
+from twisted.trial.unittest import TestCase
+
+from byok.core.errors import ProviderUnreachable
+from byok.upstream.provider import Providers
+from tests.support import keys, plays
+from tests.support.provider import Provider
+from tests.upstream.certificates import Authority, Pair
+from tests.upstream.reading import body_of
+from tests.upstream.shipments import deployment, loopback, planned
+
+def server_options(pair: Pair) -> CertificateOptions:
+    return PrivateCertificate.loadPEM(pair.certificate + pair.key).options()
+
+
+class TlsTests(TestCase):
+    timeout = 20
+
+    def setUp(self):
+        self.authority = Authority()
+        self.folder = Path(self.mktemp())
+        self.folder.mkdir()
+        self.ca_file = self.authority.write(self.folder / "ca.pem")
+        self.providers = Providers(reactor, clock=IReactorTime(reactor))
+        self.addCleanup(self.providers.close)
+
+    async def listen(self, options: CertificateOptions) -> Provider:
+        provider = Provider(reactor)
+        endpoint = SSL4ServerEndpoint(reactor, 0, options, interface="127.0.0.1")
+        await provider.start(endpoint)
+        self.addCleanup(provider.stop)
+        return provider
+
+    async def send(
+        self, provider: Provider, *, host="localhost", ca_file=None, name="here"
+    ):
+        to = deployment(
+            loopback(provider.port, scheme="https", host=host),
+            name=name,
+            ca_file=ca_file,
+            plaintext_ok=False,
+        )
+        request = planned(to)
+        return await self.providers.send(request, gateway_secrets=())
+
+    async def refuses(self, provider: Provider, **options) -> None:
+        with self.assertRaisesRegex(ProviderUnreachable, "no trusted TLS"):
+            await self.send(provider, **options)
+
+        # The provider stands behind TLS: it would have seen any byte of a request.
+        self.assertEqual(provider.received, b"")
+
+    async def test_a_certificate_of_the_deployments_ca_file_is_trusted(self):
+        provider = await self.listen(server_options(self.authority.issue("localhost")))
+
+        answer = await self.send(provider, ca_file=self.ca_file)
+
+        self.assertEqual(answer.status, 200)
+        await body_of(answer)
+
+    async def test_an_address_is_trusted_by_its_own_certificate(self):
+        provider = await self.listen(server_options(self.authority.issue("127.0.0.1")))
+
+        answer = await self.send(provider, host="127.0.0.1", ca_file=self.ca_file)
+
+        self.assertEqual(answer.status, 200)
+        await body_of(answer)
+
+    async def test_a_ca_file_may_hold_several(self):
+        other = Authority("another")
+        ca_file = other.write(self.folder / "two.pem", self.authority)
+        provider = await self.listen(server_options(self.authority.issue("localhost")))
+
+        answer = await self.send(provider, ca_file=ca_file)
+
+        self.assertEqual(answer.status, 200)
+        await body_of(answer)
+
+    async def test_an_unknown_authority_is_refused(self):
+        provider = await self.listen(server_options(self.authority.issue("localhost")))
+
+        await self.refuses(provider)
+
+    async def test_a_ca_file_replaces_the_platforms_roots(self):
+        other = Authority("another").write(self.folder / "other.pem")
+        provider = await self.listen(server_options(self.authority.issue("localhost")))
+
+        await self.refuses(provider, ca_file=other)
+
+    async def test_another_hosts_certificate_is_refused(self):
+        pair = self.authority.issue("api.anthropic.com")
+        provider = await self.listen(server_options(pair))
+
+        await self.refuses(provider, ca_file=self.ca_file)
+
+    async def test_an_expired_certificate_is_refused(self):
+        pair = self.authority.issue("localhost", expired=True)
+        provider = await self.listen(server_options(pair))
+
+        await self.refuses(provider, ca_file=self.ca_file)
+
+    async def test_tls_before_1_2_is_refused(self):
+        options = server_options(self.authority.issue("localhost"))
+        context = options.getContext()
+        context.set_cipher_list(b"ALL:@SECLEVEL=0")
+        context.set_min_proto_version(SSL.TLS1_VERSION)
+        context.set_max_proto_version(SSL.TLS1_1_VERSION)
+        provider = await self.listen(options)
+
+        await self.refuses(provider, ca_file=self.ca_file)
+
+    async def test_a_ca_file_of_one_deployment_opens_nothing_to_another(self):
+        provider = await self.listen(server_options(self.authority.issue("localhost")))
+        await body_of(await self.send(provider, ca_file=self.ca_file, name="one"))
+
+        with self.assertRaises(ProviderUnreachable):
+            await self.send(provider, name="two")
+
+        self.assertEqual(len(provider.requests), 1)
+
+    async def test_a_ca_file_that_is_none_stops_the_start(self):
+        junk = self.folder / "junk.pem"
+        junk.write_text("not a certificate")
+        for bad in (str(junk), str(self.folder / "missing.pem")):
+            to = deployment(
+                loopback(443, scheme="https", host="localhost"), ca_file=bad
+            )
+
+            with self.assertRaises((OSError, ValueError)):
+                self.providers.prepare((to,))
+
+
+class SharingTests(TestCase):
+    timeout = 20
+
+    async def test_two_deployments_on_one_host_share_no_connection(self):
+        provider = Provider(reactor)
+        await provider.start()
+        self.addCleanup(provider.stop)
+        providers = Providers(reactor, clock=IReactorTime(reactor))
+        self.addCleanup(providers.close)
+        for name in ("one", "two", "one", "two"):
+            request = planned(deployment(loopback(provider.port), name=name))
+            await body_of(await providers.send(request, gateway_secrets=()))
+
+        used = [request.connection for request in provider.requests]
+        self.assertEqual(used, [0, 1, 0, 1])
+
+    async def test_answers_at_the_same_time_do_not_mix(self):
+        """S-41: what one exchange was answered never shows up in another's."""
+        provider = Provider(reactor)
+        await provider.start()
+        self.addCleanup(provider.stop)
+        providers = Providers(reactor, clock=IReactorTime(reactor))
+        self.addCleanup(providers.close)
+        one = planned(deployment(loopback(provider.port)))
+        held = plays.says("first word").hold_before(b"word", signal="go on")
+        provider.play("/v1/messages", held, plays.says("second"))
+
+        first = await providers.send(one, gateway_secrets=())
+        second = await providers.send(one, gateway_secrets=())
+        told = await body_of(second)
+        provider.fire("go on")
+        first_told = await body_of(first)
+
+        self.assertIn(b"second", told)
+        self.assertNotIn(b"second", first_told)
+        self.assertIn(b"word", first_told)
+        self.assertNotIn(keys.ANTHROPIC_API_KEY.encode(), told + first_told)
