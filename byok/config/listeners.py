@@ -1,0 +1,101 @@
+"""
+Endpoint strings of Twisted: what byok listens on, and who can reach it.
+
+The strings are Twisted's own and are handed to it unchanged; they are read here
+only far enough to refuse nonsense before the start and to know whether a listener
+can be reached from another machine.
+"""
+
+import re
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+DEFAULT = "tcp:4000:interface=127.0.0.1"
+
+_PART = re.compile(r"((?:[^:=\\]|\\.)*)([:=]|\Z)")
+_MAX_PORT = 65535
+
+
+class ListenerError(ValueError):
+    """Says what is wrong with an endpoint string, without quoting it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """One endpoint to listen on."""
+
+    endpoint: str
+    kind: str
+    is_loopback: bool
+
+
+def parse(endpoint: str) -> Listener:
+    """Read one endpoint string; raises ListenerError."""
+    positional, named = _split(endpoint)
+    kind = positional[0] if positional else ""
+    match kind:
+        case "tcp" | "tcp4" | "tcp6" | "ssl":
+            _check_port(positional, named)
+            interface = named.get("interface", "")
+            return Listener(
+                endpoint=endpoint, kind=kind, is_loopback=_is_loopback(interface)
+            )
+        case "unix":
+            address = named.get("address", positional[1] if len(positional) > 1 else "")
+            if not address:
+                raise ListenerError("a unix listener needs the path of its socket")
+            return Listener(endpoint=endpoint, kind=kind, is_loopback=True)
+        case "systemd":
+            # Which addresses the socket unit has is not known here.
+            return Listener(endpoint=endpoint, kind=kind, is_loopback=False)
+        case _:
+            raise ListenerError(
+                "a listener begins with tcp:, tcp6:, ssl:, unix: or systemd:"
+            )
+
+
+def of_host_and_port(host: str, port: int) -> str:
+    """Return the endpoint string for the `--host` and `--port` of a command line."""
+    quoted = host.replace("\\", "\\\\").replace(":", "\\:").replace("=", "\\=")
+    kind = "tcp6" if ":" in host else "tcp"
+    return f"{kind}:{port}:interface={quoted}"
+
+
+def _split(endpoint: str) -> tuple[list[str], dict[str, str]]:
+    positional: list[str] = []
+    named: dict[str, str] = {}
+    at = 0
+    name: str | None = None
+    while True:
+        found = _PART.match(endpoint, at)
+        if found is None:
+            raise ListenerError("a listener may not end in a backslash")
+        text = re.sub(r"\\(.)", r"\1", found.group(1))
+        at = found.end()
+        if found.group(2) == "=" and name is None:
+            name = text
+            continue
+        if found.group(2) == "=":
+            raise ListenerError("a value in a listener holds a bare `=`")
+        if name is None:
+            positional.append(text)
+        else:
+            named[name] = text
+            name = None
+        if not found.group(2):
+            return positional, named
+
+
+def _check_port(positional: list[str], named: dict[str, str]) -> None:
+    text = named.get("port", positional[1] if len(positional) > 1 else "")
+    if not text.isascii() or not text.isdecimal() or int(text[:6]) > _MAX_PORT:
+        raise ListenerError("a listener needs a port from 0 to 65535")
+
+
+def _is_loopback(interface: str) -> bool:
+    if interface == "localhost":
+        return True
+    try:
+        return ip_address(interface).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,346 @@
+"""
+What becomes of each of LiteLLM's settings here: one table, one verdict a key.
+
+A setting that has no effect is harmless, unless somebody counts on its protection;
+those say so. What byok honours is what `config.schema.json` describes, so it is
+not repeated here. Names are as of LiteLLM 1.106.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from byok.config.litellm_names import NO_EFFECT, PROVIDERS
+from byok.config.marks import Path
+
+
+class Verdict(StrEnum):
+    """What byok does with a LiteLLM setting."""
+
+    HONOURED = "honoured"
+    NO_EFFECT = "accepted without effect"
+    DIFFERS = "differs"
+    UNSAFE = "unsafe here"
+    UNKNOWN = "unknown"
+
+
+class Section(StrEnum):
+    """The places where LiteLLM's settings stand."""
+
+    TOP = "the top level"
+    GENERAL = "general_settings"
+    LITELLM = "litellm_settings"
+    ROUTER = "router_settings"
+    MODEL = "model_list[]"
+    PARAMS = "model_list[].litellm_params"
+    INFO = "model_list[].model_info"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """
+    One setting of LiteLLM's.
+
+    *how* says what differs, what to use instead, or what does not protect;
+    *protects* marks what an operator may count on, *limits* what is kept and not
+    yet enforced.
+    """
+
+    verdict: Verdict
+    how: str = ""
+    boolean: bool = False
+    protects: bool = False
+    limits: bool = False
+
+
+def section_of(path: Path) -> Section | None:
+    """Return the section whose keys stand at *path*, or None below them all."""
+    match path:
+        case ():
+            return Section.TOP
+        case ("general_settings",):
+            return Section.GENERAL
+        case ("litellm_settings",):
+            return Section.LITELLM
+        case ("router_settings",):
+            return Section.ROUTER
+        case ("model_list", int()):
+            return Section.MODEL
+        case ("model_list", int(), "litellm_params"):
+            return Section.PARAMS
+        case ("model_list", int(), "model_info"):
+            return Section.INFO
+    return None
+
+
+# Words of byok's own inside LiteLLM's sections: they get no verdict.
+OWN: dict[Section, frozenset[str]] = {
+    Section.TOP: frozenset({"listen", "store", "providers", "policy_files"}),
+    Section.GENERAL: frozenset(
+        {
+            "allow_plaintext_loopback",
+            "credential",
+            "expose_decision_headers",
+            "generate_master_key",
+            "key_pepper",
+            "master_key_on_data_routes",
+            "policies",
+            "policy_compat",
+            "policy_packs",
+        }
+    ),
+    Section.LITELLM: frozenset({"policies"}),
+    Section.ROUTER: frozenset(),
+    Section.MODEL: frozenset(),
+    Section.PARAMS: frozenset(
+        {
+            "accepts_client_credential",
+            "allow_private",
+            "ca_file",
+            "connect_timeout",
+            "credential",
+            "policies",
+            "trust_client_credentials",
+        }
+    ),
+    Section.INFO: frozenset({"display_name"}),
+}
+
+_ROUTING = "routing between deployments is not built yet; the first of equals is used"
+_BYTES = "bodies go out byte for byte, so nothing is added, dropped or translated"
+_KEYS_ONLY = "callers are known by their byok key alone"
+
+_UNSAFE: dict[Section, dict[str, str]] = {
+    Section.GENERAL: {
+        "allow_client_side_credentials": (
+            "a request never chooses its destination; give each upstream a"
+            " model_list entry"
+        ),
+        "allow_requests_on_db_unavailable": (
+            "keys that were never checked stay refused; known keys keep working"
+            " from memory"
+        ),
+        "custom_auth": f"no code of yours runs in byok; {_KEYS_ONLY}",
+        "custom_sso": f"no code of yours runs in byok; {_KEYS_ONLY}",
+        "custom_key_generate": "no code of yours runs in byok",
+        "use_client_credentials_pass_through_routes": (
+            "every route needs a byok key; the client's own credential goes along"
+            " with forward_llm_provider_auth_headers"
+        ),
+    },
+    Section.LITELLM: {
+        "add_user_information_to_llm_headers": (
+            "it sends the hash of the caller's key to the provider; inject what"
+            " you want to send with a policy"
+        ),
+        "ssl_verify": (
+            "certificates are always checked; name a private authority with ca_file"
+        ),
+        "configurable_clientside_auth_params": (
+            "a request never chooses its destination or key; give each upstream a"
+            " model_list entry"
+        ),
+    },
+    Section.PARAMS: {
+        "configurable_clientside_auth_params": (
+            "a request never chooses its destination or key; give each upstream a"
+            " model_list entry, and let clients bring a key with"
+            " forward_llm_provider_auth_headers"
+        ),
+        "ssl_verify": (
+            "certificates are always checked; name a private authority with ca_file"
+        ),
+        "mock_response": "an answer that no provider gave is never sent",
+    },
+}
+
+_DIFFERS: dict[Section, dict[str, str]] = {
+    Section.GENERAL: {
+        "database_url": (
+            "byok has a store of its own: name it under store, at the top level"
+        ),
+        "forward_client_headers_to_llm_api": (
+            "credentials, cookies and network headers stay here, x-stainless-* is"
+            " left to the claude-code pack, and it counts in both settings sections"
+        ),
+        "forward_llm_provider_auth_headers": (
+            "it covers API keys and logins alike, goes to the provider's own hosts"
+            " only, and an explicit false wins over a true in the other section"
+        ),
+        "litellm_key_header_name": (
+            "the usual headers keep working beside the one named here"
+        ),
+        "pass_through_endpoints": (
+            "there are no open pass-through routes; /anthropic/... is a second"
+            " spelling of the same routes with the same rules"
+        ),
+        "max_request_size_mb": "the limit is 32 MiB, as at Anthropic",
+        "user_header_mappings": "name the one header in user_header_name",
+        "forward_openai_org_id": "forward openai-organization with a policy",
+        "store_model_in_db": "the file is the truth: models stand in model_list",
+        "use_x_forwarded_for": "no header is believed about the client's address",
+        "trusted_proxy_ranges": "no header is believed about the client's address",
+    },
+    Section.LITELLM: {
+        "forward_client_headers_to_llm_api": (
+            "it counts here too, unlike in LiteLLM; credentials, cookies and"
+            " network headers stay here"
+        ),
+        "forward_llm_provider_auth_headers": (
+            "it covers API keys and logins alike, goes to the provider's own hosts"
+            " only, and an explicit false wins over a true in the other section"
+        ),
+        "set_verbose": "set LITELLM_LOG=DEBUG, or start with --log-level debug",
+        "budget_exceeded_status_code": "a spent budget will answer 429",
+        "drop_params": _BYTES,
+        "modify_params": _BYTES,
+        "request_timeout": (
+            "a silent stream is cut after 600 s, so that the client's own 300 s"
+            " decide first"
+        ),
+        "forward_traceparent_to_llm_provider": "forward tracing with a policy",
+    },
+    Section.ROUTER: {},
+    Section.TOP: {},
+    Section.MODEL: {},
+    Section.PARAMS: {
+        "extra_headers": (
+            "they replace what the client sends; anthropic-beta and openai-beta are"
+            " added to it; credentials belong into api_key"
+        ),
+        "headers": "write extra_headers",
+        "organization": "write openai-organization under extra_headers",
+        "api_base": "client credentials go there only if you vouch for it",
+        "base_url": "client credentials go there only if you vouch for it",
+        "drop_params": _BYTES,
+        "additional_drop_params": _BYTES,
+        "litellm_credential_name": "write api_key by reference in the deployment",
+        "timeout": "a silent stream is cut after 600 s; connect_timeout is honoured",
+        "stream_timeout": (
+            "a silent stream is cut after 600 s; connect_timeout is honoured"
+        ),
+    },
+    Section.INFO: {},
+}
+
+# Settings that have no effect here although somebody may count on them.
+_PROTECTS: dict[Section, dict[str, str]] = {
+    Section.TOP: {
+        "guardrails": "no guardrail looks at any request yet",
+        "policies": (
+            "no guardrail looks at any request yet; byok's own rules stand in"
+            " policy_files"
+        ),
+        "policy_attachments": "no guardrail looks at any request yet",
+    },
+    Section.GENERAL: {
+        "admin_only_routes": "admin routes take the master key only, and no others do",
+        "allowed_ips": "every address may connect; say where to listen with listen",
+        "allowed_routes": "a byok key opens every model route",
+        "enable_jwt_auth": _KEYS_ONLY,
+        "enable_oauth2_auth": _KEYS_ONLY,
+        "enable_oauth2_proxy_auth": _KEYS_ONLY,
+        "enforce_user_param": "requests without a user pass; use a require rule",
+        "enforced_params": "requests without these fields pass",
+        "litellm_jwtauth": _KEYS_ONLY,
+        "max_response_size_mb": "answers of any size are relayed",
+        "oauth2_config_mappings": _KEYS_ONLY,
+        "public_routes": "every route but health needs a key",
+        "reject_clientside_metadata_tags": "tags in a body have no effect here",
+        "service_account_settings": "keys are all of one kind",
+    },
+    Section.LITELLM: {
+        "banned_keywords_list": "no text is looked at",
+        "blocked_user_list": "block the key instead: byok keys block",
+        "guardrails": "no guardrail looks at any request yet",
+        "key_generation_settings": "only the master key makes keys",
+        "upperbound_key_generate_params": "keys are made as they are asked for",
+    },
+}
+
+# Kept or read, and not yet enforced.
+_LIMITS: dict[Section, tuple[str, ...]] = {
+    Section.GENERAL: ("global_max_parallel_requests", "max_parallel_requests"),
+    Section.LITELLM: (
+        "budget_duration",
+        "default_internal_user_params",
+        "default_key_generate_params",
+        "default_team_settings",
+        "internal_user_budget_duration",
+        "max_budget",
+        "max_end_user_budget",
+        "max_internal_user_budget",
+        "max_user_budget",
+    ),
+    Section.ROUTER: ("default_max_parallel_requests", "provider_budget_config"),
+    Section.PARAMS: (
+        "budget_duration",
+        "default_api_key_rpm_limit",
+        "default_api_key_tpm_limit",
+        "itpm",
+        "max_budget",
+        "max_parallel_requests",
+        "otpm",
+        "rpm",
+        "tpm",
+    ),
+}
+
+# Switches among those above.
+_BOOLEANS = frozenset(
+    {
+        "add_user_information_to_llm_headers",
+        "allow_client_side_credentials",
+        "allow_requests_on_db_unavailable",
+        "drop_params",
+        "enable_jwt_auth",
+        "enable_oauth2_auth",
+        "enable_oauth2_proxy_auth",
+        "enforce_user_param",
+        "forward_openai_org_id",
+        "forward_traceparent_to_llm_provider",
+        "modify_params",
+        "reject_clientside_metadata_tags",
+        "store_model_in_db",
+        "use_client_credentials_pass_through_routes",
+        "use_x_forwarded_for",
+    }
+)
+
+
+def _table() -> dict[Section, dict[str, Known]]:
+    table: dict[Section, dict[str, Known]] = {}
+    for section in Section:
+        known: dict[str, Known] = {}
+        for name in NO_EFFECT[section].split():
+            how = _ROUTING if section is Section.ROUTER else ""
+            known[name.removesuffix("?")] = Known(
+                verdict=Verdict.NO_EFFECT, how=how, boolean=name.endswith("?")
+            )
+        for name in _LIMITS.get(section, ()):
+            known[name] = Known(
+                verdict=Verdict.NO_EFFECT, how="it is not enforced yet", limits=True
+            )
+        for name, how in _PROTECTS.get(section, {}).items():
+            known[name] = Known(
+                verdict=Verdict.NO_EFFECT,
+                how=how,
+                boolean=name in _BOOLEANS,
+                protects=True,
+            )
+        for name, how in _DIFFERS.get(section, {}).items():
+            known[name] = Known(
+                verdict=Verdict.DIFFERS, how=how, boolean=name in _BOOLEANS
+            )
+        for name, how in _UNSAFE.get(section, {}).items():
+            known[name] = Known(
+                verdict=Verdict.UNSAFE, how=how, boolean=name in _BOOLEANS
+            )
+        table[section] = known
+    return table
+
+
+LITELLM_KEYS: dict[Section, dict[str, Known]] = _table()
+"""Every setting of LiteLLM's that is not simply honoured, by section and name."""
+
+KNOWN_PROVIDERS = frozenset(PROVIDERS.split())
+"""Providers that LiteLLM knows and byok does not serve yet."""
