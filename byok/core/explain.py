@@ -1,0 +1,198 @@
+"""
+An explanation: what was decided about one request, as plain data without values.
+
+It is read off the decision itself, so it says what the gateway does and not what
+somebody thinks it does. A value appears as its length and its fingerprint.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from byok.core.errors import Refusal
+from byok.core.exchange import Caller, Decided, lay_out
+from byok.core.facts import RequestFacts
+from byok.core.secret import fingerprint
+from byok.policy import floor, slot
+from byok.policy.outcome import HeaderDecision, Injection, Outcome, Overridden
+from byok.policy.plan import DEFAULT_DENY
+from byok.policy.rules import Action, Rule
+
+VERSION = 1
+
+Json = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What an explanation says of its circumstances, beside the decision."""
+
+    config_digest: str = ""
+    decision_id: str = ""
+    assumed: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def explain(
+    facts: RequestFacts | None,
+    caller: Caller | None,
+    result: Decided | Refusal,
+    setting: Setting,
+) -> dict[str, object]:
+    """
+    Return the explanation of *result* as JSON data (schemas/explain-v1.schema.json).
+
+    *facts* or *caller* are None where the request was refused before they were
+    known.
+    """
+    refusal = result if isinstance(result, Refusal) else result.refusal
+    out: dict[str, object] = {
+        "version": VERSION,
+        "decision_id": setting.decision_id or None,
+        "config_digest": setting.config_digest or None,
+        "request": _request(facts, result),
+        "caller": _caller(caller),
+        "verdict": "deny" if refusal else "allow",
+        "refusal": _refusal(refusal),
+        "slots": [],
+        "injections": [],
+        "credential": None,
+        "sends": [],
+        "assumed": list(setting.assumed),
+        "warnings": list(setting.warnings),
+    }
+    if isinstance(result, Decided) and facts is not None:
+        outcome = result.outcome
+        out["slots"] = [_slot(each, outcome) for each in outcome.decisions]
+        out["injections"] = [_injection(each) for each in outcome.injections]
+        out["credential"] = _credential(result)
+        if refusal is None:
+            sent = lay_out(facts, result).headers
+            out["sends"] = sorted({name.decode("latin-1") for name, _ in sent})
+    return out
+
+
+def _request(facts: RequestFacts | None, result: Decided | Refusal) -> Json:
+    request: dict[str, object] = {
+        "method": facts.method if facts else None,
+        "route": facts.route.id if facts else None,
+        "model": facts.head.model if facts and facts.head else None,
+    }
+    if isinstance(result, Decided):
+        found = result.deployment
+        request |= {
+            "model_group": found.model_group,
+            "deployment": found.name,
+            "provider": found.provider,
+            "upstream_model": result.upstream_model,
+            "scheme": found.origin.scheme,
+            "host": found.origin.host,
+            "origin": str(found.origin),
+        }
+    return request
+
+
+def _caller(caller: Caller | None) -> Json | None:
+    if caller is None:
+        return None
+    return {
+        "key": caller.name,
+        "team": caller.team or None,
+        "user": caller.user or None,
+        "auth_header": caller.carrier or None,
+    }
+
+
+def _refusal(refusal: Refusal | None) -> Json | None:
+    if refusal is None:
+        return None
+    return {
+        "status": refusal.status,
+        "type": refusal.kind,
+        "code": refusal.code,
+        "rule": refusal.rule,
+        "message": refusal.message,
+    }
+
+
+def _slot(decision: HeaderDecision, outcome: Outcome) -> Json:
+    value = outcome.headers[decision.index][1]
+    verdict = decision.verdict
+    shown: dict[str, object] = {"length": len(value)}
+    if decision.kind.is_credential and value:
+        shown["fingerprint"] = fingerprint(value)
+    return {
+        "slot": f"header:{decision.name}",
+        "class": decision.kind.cls,
+        "classified_by": decision.kind.how.value,
+        "value": shown,
+        "verdict": verdict.action.word,
+        "reason": _reason(verdict.rule, verdict.reason.value),
+        "determining": [_rule(verdict.rule)]
+        if verdict.rule
+        else [{"rule": DEFAULT_DENY, "tier": None, "origin": None, "why": ""}],
+        "overridden": [_overridden(each) for each in verdict.over],
+        "note": _note(decision, outcome),
+    }
+
+
+def _reason(rule: Rule | None, reason: str) -> str:
+    return f"compat:{rule.compat}" if rule is not None and rule.compat else reason
+
+
+def _rule(rule: Rule) -> Json:
+    return {
+        "rule": rule.id,
+        "tier": rule.tier.name.lower().replace("_", "-"),
+        "origin": str(rule.where),
+        "why": rule.why,
+    }
+
+
+def _overridden(each: Overridden) -> Json:
+    return {
+        "rule": each.rule.id,
+        "would": each.rule.action.word,
+        "origin": str(each.rule.where),
+        "because": each.because,
+    }
+
+
+def _note(decision: HeaderDecision, outcome: Outcome) -> str:
+    rule = decision.verdict.rule
+    if rule is None and decision.kind.is_provider_credential:
+        return "set forward_llm_provider_auth_headers: true to forward it"
+    if rule is None:
+        return ""
+    if rule.id == floor.SINGLE_CREDENTIAL:
+        return f"the credential slot chose {outcome.credential.source}"
+    if decision.verdict.action is Action.FILTER:
+        dropped = ", ".join(glob.text for glob in decision.verdict.drop)
+        return f"without {dropped}"
+    if decision.verdict.action is Action.RENAME:
+        return f"as {rule.rename_to.decode('latin-1')}"
+    return rule.why
+
+
+def _injection(each: Injection) -> Json:
+    return {
+        "slot": f"out:{each.name}",
+        "applied": each.applied,
+        "determining": [_rule(each.rule)],
+        "overridden": [_overridden(over) for over in each.over],
+    }
+
+
+def _credential(result: Decided) -> Json:
+    credential = result.outcome.credential
+    return {
+        "source": credential.source,
+        "header": credential.name or None,
+        "class": credential.cls or None,
+        "payer": None if credential.source == slot.NONE else credential.payer,
+        "policy": str(credential.where),
+        "rejected": [
+            {"candidate": each.candidate, "because": each.because}
+            for each in credential.rejected
+        ],
+        "trust": result.deployment.trust_note or None,
+    }

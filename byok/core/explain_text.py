@@ -1,0 +1,123 @@
+"""An explanation as the table that people read: words and columns, no decisions."""
+
+from collections.abc import Mapping, Sequence
+
+from byok.core.explain import Json
+from byok.policy import slot
+
+_PAD = " " * 9
+
+
+def render(explanation: Json) -> str:
+    """Return the explanation as the table that people read; no final newline."""
+    lines = [_headline(explanation)]
+    caller = explanation["caller"]
+    if isinstance(caller, Mapping):
+        lines.append(_caller_line(caller))
+    refusal = explanation["refusal"]
+    if isinstance(refusal, Mapping):
+        lines += _refusal_lines(refusal)
+    for each in _items(explanation["slots"]):
+        lines += _slot_lines(each)
+    for each in _items(explanation["injections"]):
+        lines += _injection_lines(each)
+    credential = explanation["credential"]
+    if isinstance(credential, Mapping):
+        lines += _credential_lines(credential)
+    sends = explanation["sends"]
+    if isinstance(sends, Sequence) and sends:
+        lines.append(f"{'sends':<11}{', '.join(map(str, sends))}")
+    lines += [f"{'assumed':<11}{each}" for each in _texts(explanation["assumed"])]
+    lines += [f"{'warning':<11}{each}" for each in _texts(explanation["warnings"])]
+    return "\n".join(lines)
+
+
+def _items(value: object) -> list[Json]:
+    if not isinstance(value, Sequence):
+        return []
+    return [each for each in value if isinstance(each, Mapping)]
+
+
+def _texts(value: object) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, Sequence) else []
+
+
+def _headline(explanation: Json) -> str:
+    request = explanation["request"]
+    if not isinstance(request, Mapping):
+        return ""
+    parts = [f"{request.get('method') or '?'} {request.get('route') or '?'}"]
+    if request.get("model"):
+        parts.append(f"model={request['model']}")
+    if request.get("deployment"):
+        parts.append(f"deployment={request['deployment']} -> {request['origin']}")
+    return "  ".join(parts)
+
+
+def _caller_line(caller: Json) -> str:
+    parts = [f"key={caller['key']}"]
+    parts += [f"{word}={caller[word]}" for word in ("team", "user") if caller[word]]
+    if caller["auth_header"]:
+        parts.append(f"auth={caller['auth_header']}")
+    return f"{'caller':<11}{' '.join(parts)}"
+
+
+def _refusal_lines(refusal: Json) -> list[str]:
+    rule = f"  by {refusal['rule']}" if refusal["rule"] else ""
+    return [
+        f"{'DENY':<9}{refusal['status']} {refusal['code']}  ({refusal['type']}){rule}",
+        f"{_PAD}{refusal['message']}",
+    ]
+
+
+def _slot_lines(each: Json) -> list[str]:
+    value = each["value"]
+    size = ""
+    if isinstance(value, Mapping) and "fingerprint" in value:
+        size = f"  [len={value['length']} fp={value['fingerprint']}]"
+    name = str(each["slot"]).removeprefix("header:")
+    verdict = str(each["verdict"]).upper()
+    lines = [f"{verdict:<9}{name:<26} {each['class']} ({each['classified_by']}){size}"]
+    for rule in _items(each["determining"]):
+        origin = f"  {rule['origin']}" if rule["origin"] else ""
+        note = f": {each['note']}" if each["note"] else ""
+        lines.append(f"{_PAD}by {rule['rule']}{origin}  ({each['reason']}{note})")
+    lines += [_over_line(over) for over in _items(each["overridden"])]
+    return lines
+
+
+def _over_line(over: Json) -> str:
+    return (
+        f"{_PAD}over {over['rule']}={over['would']}  {over['origin']}"
+        f"  ({over['because']})"
+    )
+
+
+def _injection_lines(each: Json) -> list[str]:
+    name = str(each["slot"]).removeprefix("out:")
+    verdict = "INJECT" if each["applied"] else "KEEP"
+    lines = [f"{verdict:<9}{name}"]
+    for rule in _items(each["determining"]):
+        reason = "" if each["applied"] else "  (already there)"
+        lines.append(f"{_PAD}by {rule['rule']}  {rule['origin']}{reason}")
+    lines += [_over_line(over) for over in _items(each["overridden"])]
+    return lines
+
+
+def _credential_lines(credential: Json) -> list[str]:
+    source = str(credential["source"])
+    if source == slot.DEPLOYMENT:
+        what = "deployment api_key"
+    elif source == slot.NONE:
+        what = "none"
+    else:
+        what = f"client {credential['header']}"
+    payer = f"  (payer: {credential['payer']})" if credential["payer"] else ""
+    lines = [f"{'credential':<11}{what}{payer}"]
+    lines += [
+        f"{' ' * 11}not {each['candidate']}: {each['because']}"
+        for each in _items(credential["rejected"])
+    ]
+    if credential["trust"] and source not in (slot.DEPLOYMENT, slot.NONE):
+        lines.append(f"{' ' * 11}host trusted by {credential['trust']}")
+    return lines
