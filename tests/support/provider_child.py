@@ -9,14 +9,13 @@ it cannot outlive the test that started it.
 
 import argparse
 from pathlib import Path
-from sys import stdout
+from sys import stdin, stdout
+from threading import Thread
 
 import msgspec
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.protocol import connectionDone
-from twisted.internet.stdio import StandardIO
-from twisted.protocols.basic import LineOnlyReceiver
+from twisted.internet.interfaces import IReactorFromThreads
 from twisted.python.failure import Failure
 
 from tests.support import orders, replies
@@ -76,20 +75,17 @@ def found(answer: orders.Answer) -> Play | Reply:
     return answer if isinstance(answer, Play) else replies.NAMED[answer.name]
 
 
-class Control(LineOnlyReceiver):
-    """Orders on standard input."""
+def take_orders(provider: Provider) -> None:
+    """
+    Obey standard input, in a thread of its own, until it is closed.
 
-    delimiter = b"\n"
-    MAX_LENGTH = 64 * 1024 * 1024
-
-    def __init__(self, provider: Provider) -> None:
-        self._provider = provider
-
-    def lineReceived(self, line: bytes) -> None:
-        obey(self._provider, READER.decode(line))
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        reactor.stop()
+    Twisted's own standard input would make standard output non-blocking too,
+    and a report may be larger than a pipe.
+    """
+    in_reactor = IReactorFromThreads(reactor).callFromThread
+    for line in stdin.buffer:
+        in_reactor(obey, provider, READER.decode(line))
+    in_reactor(reactor.stop)
 
 
 async def serve(
@@ -101,7 +97,7 @@ async def serve(
         obey(provider, order)
     report(orders.Listening(port=provider.port))
     if is_controlled:
-        StandardIO(Control(provider))
+        Thread(target=take_orders, args=(provider,), daemon=True).start()
 
 
 def main() -> None:

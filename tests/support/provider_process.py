@@ -127,7 +127,7 @@ class ProviderProcess:
         return self._process.wait_for(look)
 
     def _now(self, kind: type[R]) -> list[R]:
-        self._take(self._process.output.splitlines())
+        self._take(self._process.output.split("\n"))
         return self._all(kind)
 
     def _all(self, kind: type[R]) -> list[R]:

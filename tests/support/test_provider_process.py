@@ -35,6 +35,13 @@ def test_it_plays_its_orders_and_reports_what_came():
         assert early < late
 
 
+def test_a_body_larger_than_a_pipe_is_reported_whole():
+    body = b"x" * 1_000_000
+    with ProviderProcess() as provider:
+        assert ask(provider, "/v1/messages", body)[0] == 200
+        assert provider.requests_for("/v1/messages")[0].body == body
+
+
 def test_it_tells_when_a_peer_hangs_up():
     with ProviderProcess() as provider:
         provider.play(
