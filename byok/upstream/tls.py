@@ -29,7 +29,6 @@ def connection_creator(
     return optionsForClientTLS(
         host,
         trustRoot=trust,
-        acceptableProtocols=[b"http/1.1"],
         extraCertificateOptions={"raiseMinimumTo": TLSVersion.TLSv1_2},
     )
 

@@ -8,22 +8,23 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-)
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from twisted.internet.ssl import CertificateOptions
 
 DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A certificate and its key, as PEM."""
+    """A server's certificate and its key."""
 
-    certificate: bytes
-    key: bytes
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+    def options(self) -> CertificateOptions:
+        """What a listening endpoint wants of it."""
+        return CertificateOptions(privateKey=self.key, certificate=self.certificate)
 
 
 class Authority:
@@ -82,7 +83,4 @@ class Authority:
             )
             .sign(self._key, hashes.SHA256())
         )
-        return Pair(
-            certificate=certificate.public_bytes(Encoding.PEM),
-            key=key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-        )
+        return Pair(certificate=certificate, key=key)

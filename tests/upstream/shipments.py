@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from byok.core.exchange import Decided, Planned
+from byok.core.facts import Headers
 from byok.core.providers import Origin
 from byok.core.routing import Deployment
 from byok.core.secret import Secret
 from byok.policy import classes
 from byok.policy.match import Context
-from byok.policy.plan import Headers, Plans
+from byok.policy.plans import Plans
 from byok.policy.slot import CredentialDecision
 from tests.support import keys
 

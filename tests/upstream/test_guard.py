@@ -5,10 +5,10 @@ import base64
 import pytest
 
 from byok.core.errors import EgressViolation
+from byok.core.facts import Headers
 from byok.core.providers import Origin
 from byok.core.secret import Secret
 from byok.policy import classes
-from byok.policy.plan import Headers
 from byok.upstream.guard import Passport, check
 from byok.upstream.outgoing import prepare
 from tests.support import keys

@@ -3,9 +3,9 @@
 import pytest
 
 from byok.core.errors import EgressViolation
+from byok.core.facts import Headers
 from byok.core.providers import Origin
 from byok.policy import names
-from byok.policy.plan import Headers
 from byok.upstream.outgoing import Outgoing, host_of, prepare
 
 ANTHROPIC = Origin(scheme="https", host="api.anthropic.com", port=443)

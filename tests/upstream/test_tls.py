@@ -6,19 +6,16 @@ from OpenSSL import SSL
 from twisted.internet import reactor
 from twisted.internet.endpoints import SSL4ServerEndpoint
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.ssl import CertificateOptions, PrivateCertificate
+from twisted.internet.ssl import CertificateOptions
 from twisted.trial.unittest import TestCase
 
 from byok.core.errors import ProviderUnreachable
 from byok.upstream.provider import Providers
 from tests.support import keys, plays
 from tests.support.provider import Provider
-from tests.upstream.certificates import Authority, Pair
+from tests.upstream.certificates import Authority
 from tests.upstream.reading import body_of
 from tests.upstream.shipments import deployment, loopback, planned
-
-def server_options(pair: Pair) -> CertificateOptions:
-    return PrivateCertificate.loadPEM(pair.certificate + pair.key).options()
 
 
 class TlsTests(TestCase):
@@ -59,7 +56,7 @@ class TlsTests(TestCase):
         self.assertEqual(provider.received, b"")
 
     async def test_a_certificate_of_the_deployments_ca_file_is_trusted(self):
-        provider = await self.listen(server_options(self.authority.issue("localhost")))
+        provider = await self.listen(self.authority.issue("localhost").options())
 
         answer = await self.send(provider, ca_file=self.ca_file)
 
@@ -67,7 +64,7 @@ class TlsTests(TestCase):
         await body_of(answer)
 
     async def test_an_address_is_trusted_by_its_own_certificate(self):
-        provider = await self.listen(server_options(self.authority.issue("127.0.0.1")))
+        provider = await self.listen(self.authority.issue("127.0.0.1").options())
 
         answer = await self.send(provider, host="127.0.0.1", ca_file=self.ca_file)
 
@@ -77,7 +74,7 @@ class TlsTests(TestCase):
     async def test_a_ca_file_may_hold_several(self):
         other = Authority("another")
         ca_file = other.write(self.folder / "two.pem", self.authority)
-        provider = await self.listen(server_options(self.authority.issue("localhost")))
+        provider = await self.listen(self.authority.issue("localhost").options())
 
         answer = await self.send(provider, ca_file=ca_file)
 
@@ -85,30 +82,30 @@ class TlsTests(TestCase):
         await body_of(answer)
 
     async def test_an_unknown_authority_is_refused(self):
-        provider = await self.listen(server_options(self.authority.issue("localhost")))
+        provider = await self.listen(self.authority.issue("localhost").options())
 
         await self.refuses(provider)
 
     async def test_a_ca_file_replaces_the_platforms_roots(self):
         other = Authority("another").write(self.folder / "other.pem")
-        provider = await self.listen(server_options(self.authority.issue("localhost")))
+        provider = await self.listen(self.authority.issue("localhost").options())
 
         await self.refuses(provider, ca_file=other)
 
     async def test_another_hosts_certificate_is_refused(self):
         pair = self.authority.issue("api.anthropic.com")
-        provider = await self.listen(server_options(pair))
+        provider = await self.listen(pair.options())
 
         await self.refuses(provider, ca_file=self.ca_file)
 
     async def test_an_expired_certificate_is_refused(self):
         pair = self.authority.issue("localhost", expired=True)
-        provider = await self.listen(server_options(pair))
+        provider = await self.listen(pair.options())
 
         await self.refuses(provider, ca_file=self.ca_file)
 
     async def test_tls_before_1_2_is_refused(self):
-        options = server_options(self.authority.issue("localhost"))
+        options = self.authority.issue("localhost").options()
         context = options.getContext()
         context.set_cipher_list(b"ALL:@SECLEVEL=0")
         context.set_min_proto_version(SSL.TLS1_VERSION)
@@ -118,7 +115,7 @@ class TlsTests(TestCase):
         await self.refuses(provider, ca_file=self.ca_file)
 
     async def test_a_ca_file_of_one_deployment_opens_nothing_to_another(self):
-        provider = await self.listen(server_options(self.authority.issue("localhost")))
+        provider = await self.listen(self.authority.issue("localhost").options())
         await body_of(await self.send(provider, ca_file=self.ca_file, name="one"))
 
         with self.assertRaises(ProviderUnreachable):
