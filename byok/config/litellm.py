@@ -40,9 +40,9 @@ class Known:
     """
     One setting of LiteLLM's.
 
-    *how* says what differs, what to use instead, or what does not protect;
-    *protects* marks what an operator may count on, *limits* what is kept and not
-    yet enforced.
+    *how* says what differs, what to use instead, or what does not protect.
+    *protects* marks what an operator may count on, *limits* what is not enforced
+    yet, *replaced* what has to be written in other words.
     """
 
     verdict: Verdict
@@ -50,6 +50,7 @@ class Known:
     boolean: bool = False
     protects: bool = False
     limits: bool = False
+    replaced: bool = False
 
 
 def section_of(path: Path) -> Section | None:
@@ -107,6 +108,9 @@ OWN: dict[Section, frozenset[str]] = {
 
 _ROUTING = "routing between deployments is not built yet; the first of equals is used"
 _BYTES = "bodies go out byte for byte, so nothing is added, dropped or translated"
+_SILENCE = (
+    "a silent stream is cut after 600 s, so that the client's own 300 s decide first"
+)
 _KEYS_ONLY = "callers are known by their byok key alone"
 
 _UNSAFE: dict[Section, dict[str, str]] = {
@@ -155,9 +159,6 @@ _UNSAFE: dict[Section, dict[str, str]] = {
 
 _DIFFERS: dict[Section, dict[str, str]] = {
     Section.GENERAL: {
-        "database_url": (
-            "byok has a store of its own: name it under store, at the top level"
-        ),
         "forward_client_headers_to_llm_api": (
             "credentials, cookies and network headers stay here, x-stainless-* is"
             " left to the claude-code pack, and it counts in both settings sections"
@@ -169,14 +170,7 @@ _DIFFERS: dict[Section, dict[str, str]] = {
         "litellm_key_header_name": (
             "the usual headers keep working beside the one named here"
         ),
-        "pass_through_endpoints": (
-            "there are no open pass-through routes; /anthropic/... is a second"
-            " spelling of the same routes with the same rules"
-        ),
         "max_request_size_mb": "the limit is 32 MiB, as at Anthropic",
-        "user_header_mappings": "name the one header in user_header_name",
-        "forward_openai_org_id": "forward openai-organization with a policy",
-        "store_model_in_db": "the file is the truth: models stand in model_list",
         "use_x_forwarded_for": "no header is believed about the client's address",
         "trusted_proxy_ranges": "no header is believed about the client's address",
     },
@@ -189,37 +183,48 @@ _DIFFERS: dict[Section, dict[str, str]] = {
             "it covers API keys and logins alike, goes to the provider's own hosts"
             " only, and an explicit false wins over a true in the other section"
         ),
-        "set_verbose": "set LITELLM_LOG=DEBUG, or start with --log-level debug",
         "budget_exceeded_status_code": "a spent budget will answer 429",
         "drop_params": _BYTES,
         "modify_params": _BYTES,
-        "request_timeout": (
-            "a silent stream is cut after 600 s, so that the client's own 300 s"
-            " decide first"
-        ),
-        "forward_traceparent_to_llm_provider": "forward tracing with a policy",
+        "request_timeout": _SILENCE,
     },
-    Section.ROUTER: {},
-    Section.TOP: {},
-    Section.MODEL: {},
     Section.PARAMS: {
+        "additional_drop_params": _BYTES,
+        "api_base": "client credentials go there only if you vouch for it",
+        "base_url": "client credentials go there only if you vouch for it",
+        "drop_params": _BYTES,
         "extra_headers": (
             "they replace what the client sends; anthropic-beta and openai-beta are"
             " added to it; credentials belong into api_key"
         ),
-        "headers": "write extra_headers",
-        "organization": "write openai-organization under extra_headers",
-        "api_base": "client credentials go there only if you vouch for it",
-        "base_url": "client credentials go there only if you vouch for it",
-        "drop_params": _BYTES,
-        "additional_drop_params": _BYTES,
-        "litellm_credential_name": "write api_key by reference in the deployment",
-        "timeout": "a silent stream is cut after 600 s; connect_timeout is honoured",
-        "stream_timeout": (
-            "a silent stream is cut after 600 s; connect_timeout is honoured"
-        ),
+        "stream_timeout": f"{_SILENCE}; connect_timeout is honoured",
+        "timeout": f"{_SILENCE}; connect_timeout is honoured",
     },
-    Section.INFO: {},
+}
+
+# Settings whose purpose is served by other words here.
+_REPLACED: dict[Section, dict[str, str]] = {
+    Section.GENERAL: {
+        "database_url": (
+            "byok has a store of its own: name it under store, at the top level"
+        ),
+        "forward_openai_org_id": "forward openai-organization with a policy",
+        "pass_through_endpoints": (
+            "there are no open pass-through routes; /anthropic/... is a second"
+            " spelling of the same routes with the same rules"
+        ),
+        "store_model_in_db": "the file is the truth: models stand in model_list",
+        "user_header_mappings": "name the one header in user_header_name",
+    },
+    Section.LITELLM: {
+        "forward_traceparent_to_llm_provider": "forward tracing with a policy",
+        "set_verbose": "set LITELLM_LOG=DEBUG, or start with --log-level debug",
+    },
+    Section.PARAMS: {
+        "headers": "write extra_headers",
+        "litellm_credential_name": "write api_key by reference in the deployment",
+        "organization": "write openai-organization under extra_headers",
+    },
 }
 
 # Settings that have no effect here although somebody may count on them.
@@ -330,6 +335,13 @@ def _table() -> dict[Section, dict[str, Known]]:
         for name, how in _DIFFERS.get(section, {}).items():
             known[name] = Known(
                 verdict=Verdict.DIFFERS, how=how, boolean=name in _BOOLEANS
+            )
+        for name, how in _REPLACED.get(section, {}).items():
+            known[name] = Known(
+                verdict=Verdict.DIFFERS,
+                how=how,
+                boolean=name in _BOOLEANS,
+                replaced=True,
             )
         for name, how in _UNSAFE.get(section, {}).items():
             known[name] = Known(
