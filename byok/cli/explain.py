@@ -1,0 +1,310 @@
+"""`byok explain-request`: where one request would go, and why each header stays."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from byok.cli.request_input import (
+    PLACEHOLDERS,
+    RequestInput,
+    RequestInputError,
+    body_for,
+    merged,
+    parse_curl,
+    parse_header,
+    parse_raw,
+)
+from byok.config import Config, ConfigError, load
+from byok.core.carriers import Presented, carriers, find_key
+from byok.core.errors import Refusal
+from byok.core.exchange import (
+    MASTER_KEY_ID,
+    SINGLE_USER,
+    Caller,
+    Decided,
+    decide,
+)
+from byok.core.explain import Setting, explain
+from byok.core.explain_text import render
+from byok.core.facts import RequestFacts
+from byok.core.intake import check_head, read_facts, route_of
+from byok.core.routing import Deployment
+from byok.store.location import store_path
+from byok.store.peek import peek_key
+
+DENIED = 3
+
+_EPILOG = f"""\b
+Examples:
+  byok explain-request -c config.yaml --key dev-laptop \\
+      -H 'x-api-key: <anthropic.api_key>'
+  byok explain-request -c config.yaml --key dev-laptop --model claude-sonnet-4-5 \\
+      -H 'authorization: <anthropic.oauth>' --json
+  byok explain-request -c config.yaml --curl \\
+      "curl http://localhost:4000/v1/messages -H 'x-litellm-api-key: <gateway>'"
+  byok explain-request -c config.yaml --request captured.http --exit-code
+
+\b
+Placeholders stand for made-up values, so that no real secret need be typed:
+  {" ".join(f"<{word}>" for word in PLACEHOLDERS)}
+  @env:NAME takes the value of an environment variable.
+
+\b
+Exit codes: 0 explained; 1 the config is not valid; 2 the request cannot be read;
+  3 the request would be refused (with --exit-code).
+"""
+
+
+@click.command("explain-request", epilog=_EPILOG)
+@click.option(
+    "-c",
+    "--config",
+    "config_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="config.yaml",
+    show_default=True,
+    help="The gateway's configuration.",
+)
+@click.option("--key", help="Alias or id of the virtual key that calls.")
+@click.option("--model", help="The model that the client asks for.")
+@click.option("--deployment", help="Decide for this entry instead of the one found.")
+@click.option(
+    "--route", help="Path of the request.  [default: /v1/messages]", metavar="PATH"
+)
+@click.option(
+    "-H",
+    "--header",
+    "headers",
+    multiple=True,
+    metavar="'NAME: VALUE'",
+    help="A header of the request; may be repeated.",
+)
+@click.option("--stream", is_flag=True, help="The client asks for a stream.")
+@click.option("--curl", metavar="'curl ...'", help="The request as a curl command.")
+@click.option(
+    "--request",
+    "request_path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The request as a raw HTTP file.",
+)
+@click.option(
+    "--body",
+    "body_path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file with the JSON body.",
+)
+@click.option("--client-ip", default="", help="Address the client connects from.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON (explain-v1).")
+@click.option("--exit-code", is_flag=True, help="Exit with 3 where it is refused.")
+def explain_request(  # noqa: PLR0917 - one parameter for each option
+    config_path: Path,
+    key: str | None,
+    model: str | None,
+    deployment: str | None,
+    route: str | None,
+    headers: tuple[str, ...],
+    stream: bool,  # noqa: FBT001
+    curl: str | None,
+    request_path: Path | None,
+    body_path: Path | None,
+    client_ip: str,
+    as_json: bool,  # noqa: FBT001
+    exit_code: bool,  # noqa: FBT001
+) -> None:
+    """
+    Explain one request: what would leave, to where, who pays, and by which line.
+
+    Nothing is sent and no server is needed. The same code decides as in the
+    running gateway.
+    """
+    config = _config(config_path)
+    try:
+        described = _described(curl, request_path, headers)
+    except RequestInputError as error:
+        raise click.UsageError(str(error)) from None
+    if route is not None:
+        described = merged(described, RequestInput(path=route))
+    if body_path is not None:
+        described = merged(described, RequestInput(body=body_path.read_bytes()))
+    dry_run = _DryRun(config, described, client_ip=client_ip)
+    dry_run.suppose_body(model, deployment, stream=stream)
+    explanation = dry_run.explain(key, deployment)
+    if as_json:
+        click.echo(json.dumps(explanation, indent=2))
+    else:
+        click.echo(render(explanation))
+    if exit_code and explanation["verdict"] == "deny":
+        sys.exit(DENIED)
+
+
+def _config(path: Path) -> Config:
+    try:
+        return load(path)
+    except ConfigError as error:
+        click.echo(f"{path} is not valid; nothing can be explained by it.", err=True)
+        for finding in error.findings:
+            click.echo(str(finding), err=True)
+        click.echo(f"Run: byok validate {path}", err=True)
+        sys.exit(1)
+
+
+def _described(
+    curl: str | None, request_path: Path | None, headers: tuple[str, ...]
+) -> RequestInput:
+    out = RequestInput()
+    if request_path is not None:
+        out = merged(out, parse_raw(request_path.read_bytes(), os.environ))
+    if curl is not None:
+        out = merged(out, parse_curl(curl, os.environ))
+    for text in headers:
+        out = merged(out, parse_header(text, os.environ))
+    return out
+
+
+class _DryRun:
+    """One request on its way through the gateway's own functions."""
+
+    def __init__(
+        self, config: Config, described: RequestInput, *, client_ip: str
+    ) -> None:
+        self._config = config
+        self._gateway = config.gateway
+        self._request = described
+        self._client_ip = client_ip
+        self._assumed: list[str] = []
+        if not client_ip:
+            self._assumed.append(
+                "client_ip is unknown: rules that ask for it do not match"
+            )
+
+    def suppose_body(
+        self, model: str | None, deployment: str | None, *, stream: bool
+    ) -> None:
+        """Put a body in where none was given."""
+        if self._request.body is not None and model is None:
+            return
+        if model is None:
+            model = self._default_model(deployment)
+        body = body_for(model, stream=stream)
+        self._request = merged(self._request, RequestInput(body=body))
+
+    def _default_model(self, deployment: str | None) -> str:
+        found = self._named(deployment)
+        first = found or next(iter(self._gateway.table.deployments), None)
+        model = first.model_group if first else "none"
+        # Any model shows what a wildcard does; this one is asked for at each turn.
+        model = model.replace("*", "claude-haiku-5-5") if "*" in model else model
+        self._assumed.append(f"model={model}; name another one with --model")
+        return model
+
+    def _named(self, deployment: str | None) -> Deployment | None:
+        if deployment is None:
+            return None
+        found = self._gateway.table.named(deployment)
+        if found is None:
+            names = ", ".join(each.name for each in self._gateway.table.deployments)
+            raise click.UsageError(f"no deployment has that name; there are: {names}")
+        return found
+
+    def explain(self, key: str | None, deployment: str | None) -> dict[str, object]:
+        """Return the explanation of the request, refused or not."""
+        request = self._request
+        caller: Caller | None = None
+        facts: RequestFacts | None = None
+        result = self._checked()
+        if result is None:
+            identity = self._caller(key)
+            if isinstance(identity, Refusal):
+                result = identity
+            else:
+                caller = identity
+                read = self._facts()
+                if isinstance(read, Refusal):
+                    result = read
+                else:
+                    facts = read
+                    result = decide(
+                        facts, caller, self._gateway, deployment=self._named(deployment)
+                    )
+        return explain(
+            facts,
+            caller,
+            result,
+            Setting(
+                config_digest=self._config.digest,
+                assumed=tuple(self._assumed),
+                warnings=request.warnings,
+            ),
+        )
+
+    @property
+    def _target(self) -> bytes:
+        path = (self._request.path or "/v1/messages").encode("utf-8", "surrogateescape")
+        return path + (b"?" + self._request.query if self._request.query else b"")
+
+    @property
+    def _method(self) -> bytes:
+        return (self._request.method or "POST").encode("utf-8", "replace")
+
+    def _checked(self) -> Decided | Refusal | None:
+        refusal = check_head(self._target, self._request.headers)
+        if refusal is not None:
+            return refusal
+        route = route_of(self._method, self._target)
+        return route if isinstance(route, Refusal) else None
+
+    def _facts(self) -> RequestFacts | Refusal:
+        route = route_of(self._method, self._target)
+        if isinstance(route, Refusal):
+            return route
+        return read_facts(
+            self._method,
+            self._target,
+            route,
+            self._request.headers,
+            self._request.body or b"",
+            client_ip=self._client_ip,
+        )
+
+    def _caller(self, key: str | None) -> Caller | Refusal:
+        if self._config.master_key is None:
+            return SINGLE_USER
+        order = carriers(self._config.key_header_name)
+        presented = find_key(self._request.headers, order)
+        if key is None:
+            return self._presented(presented)
+        carrier = order[0].decode()
+        if isinstance(presented, Presented):
+            carrier = presented.carrier
+        else:
+            self._assumed.append(f"the key {key} came in {carrier}")
+        secret = presented.key if isinstance(presented, Presented) else None
+        record = peek_key(
+            store_path(self._config.store_url, base=self._config.directory), key
+        )
+        if record is not None:
+            return Caller.of_key(record, carrier, secret)
+        self._assumed.append(
+            f"no record of the key {key} was found; it may use every model"
+        )
+        return Caller(key_id=key, alias=key, carrier=carrier, secret=secret)
+
+    def _presented(self, presented: Presented | Refusal) -> Caller | Refusal:
+        if isinstance(presented, Refusal):
+            return presented
+        if presented.key == self._config.master_key:
+            return Caller(
+                key_id=MASTER_KEY_ID,
+                carrier=presented.carrier,
+                secret=presented.key,
+                is_master=True,
+            )
+        self._assumed.append(
+            f"the key in {presented.carrier} is valid; name it with --key"
+        )
+        return Caller(
+            key_id="presented", carrier=presented.carrier, secret=presented.key
+        )

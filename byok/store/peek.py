@@ -1,0 +1,33 @@
+"""One look at a key's record by name, that makes, migrates and locks nothing."""
+
+import sqlite3
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from byok.core.errors import StoreUnavailable
+from byok.core.keys import VirtualKey
+from byok.store.sqlkeys import SqlKeys
+
+
+def peek_key(path: Path, name: str) -> VirtualKey | None:
+    """
+    Return the key called *name* (token id or alias) in the store at *path*.
+
+    None where there is no such key, no store yet, or one that this version
+    cannot read without migrating it: a dry run must not change anything.
+    """
+    if not path.is_file():
+        return None
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    engine = sa.create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(uri, uri=True, timeout=1.0),
+        hide_parameters=True,
+    )
+    try:
+        return SqlKeys(engine).maybe_by_name(name)
+    except StoreUnavailable:
+        return None
+    finally:
+        engine.dispose()
