@@ -1,0 +1,64 @@
+"""Notices that another process has changed the keys."""
+
+import sqlite3
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from byok.store.engine import unavailable
+from byok.store.tables import KEYS, revisions
+
+
+class ChangeMarks:
+    """
+    Asks, on one connection that is kept, whether keys were changed.
+
+    SQLite's `data_version` differs when anybody else has committed anything,
+    and is read from memory; only then the revision of the keys is looked up.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._query = str(
+            sa.select(revisions.c.revision)
+            .where(revisions.c.subject == KEYS)
+            .compile(engine, compile_kwargs={"literal_binds": True})
+        )
+        self._kept: sa.PoolProxiedConnection | None = None
+        self._version: int | None = None
+        self._revision: int | None = None
+
+    def have_changed(self) -> bool:
+        """Was any key changed since the last call? True at the first."""
+        try:
+            return self._look()
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            self.close()
+            raise unavailable(self._engine, error) from error
+
+    def close(self) -> None:
+        """Give the connection back; the next call takes a new one."""
+        if self._kept is not None:
+            self._kept.close()
+        self._kept = self._version = self._revision = None
+
+    def _look(self) -> bool:
+        if self._kept is None:
+            self._kept = self._engine.raw_connection()
+        version = _scalar(self._kept, "PRAGMA data_version")
+        if version == self._version:
+            return False
+        revision = _scalar(self._kept, self._query)
+        changed = revision != self._revision
+        self._version, self._revision = version, revision
+        return changed
+
+
+def _scalar(connection: sa.PoolProxiedConnection, statement: str) -> int:
+    cursor = connection.cursor()
+    try:
+        cursor.execute(statement)
+        (value,) = cursor.fetchone() or (0,)
+        return int(value)
+    finally:
+        cursor.close()

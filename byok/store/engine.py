@@ -1,0 +1,108 @@
+"""SQLite as byok wants it: write-ahead log, patient locks, a file of its own."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from byok.core.errors import StoreUnavailable
+
+BUSY_TIMEOUT_MS = 5000
+_WRITES = "byok_writes"
+
+# NORMAL would be faster and may forget the last commits in a power cut; one of
+# them may be the block of a key that was leaked.
+_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA trusted_schema = OFF",
+)
+
+
+def make_engine(path: Path, *, connections: int) -> sa.Engine:
+    """
+    Prepare up to *connections* connections to the SQLite file at *path*.
+
+    A file that is not there is made, readable by its owner alone; SQLite gives
+    its `-wal` and `-shm` companions the same mode.
+    """
+    _make_file(path)
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=str(path)),
+        pool_size=connections,
+        max_overflow=0,
+        # Errors of the database quote statements; parameters they must not.
+        hide_parameters=True,
+        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
+    )
+    sa.event.listen(engine, "connect", _prepare)
+    sa.event.listen(engine, "begin", _begin)
+    return engine
+
+
+@contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Read from one consistent state of the store."""
+    with _faults(engine), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """
+    Change the store, all or nothing.
+
+    The lock is taken at the start: a transaction that reads first and writes
+    then fails without waiting when another has written in between.
+    """
+    with (
+        _faults(engine),
+        engine.connect().execution_options(**{_WRITES: True}) as connection,
+        connection.begin(),
+    ):
+        yield connection
+
+
+def unavailable(engine: sa.Engine, error: Exception) -> StoreUnavailable:
+    """Say what the database said, without the statement."""
+    said = getattr(error, "orig", None) or error
+    return StoreUnavailable(f"{engine.url.database}: {said}")
+
+
+@contextmanager
+def _faults(engine: sa.Engine) -> Iterator[None]:
+    try:
+        yield
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise unavailable(engine, error) from error
+
+
+def _make_file(path: Path) -> None:
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise StoreUnavailable(
+            f"{path}: cannot make the key store here ({error.strerror}). Make the "
+            "directory, or name another place under `store` in the config."
+        ) from error
+
+
+def _prepare(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+    # The driver would begin transactions on its own, and only before some
+    # statements; `_begin` does it for all.
+    connection.isolation_level = None
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin(connection: sa.Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

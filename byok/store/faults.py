@@ -1,0 +1,23 @@
+"""What goes wrong with the store, in words for whoever runs the gateway."""
+
+from byok.core.errors import ByokError, StoreUnavailable
+
+
+class BadStoreUrl(ByokError):
+    """The `store` setting does not name a place that keys can be kept in."""
+
+
+class StoreTooNew(StoreUnavailable):
+    """The store was written by a later byok."""
+
+
+class PepperLost(StoreUnavailable):
+    """No stored key can be verified, because its pepper is not at hand."""
+
+
+class KeyTaken(ByokError):
+    """This key is in the store already."""
+
+
+class AliasTaken(ByokError):
+    """Another key has this alias already."""

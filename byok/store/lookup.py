@@ -1,0 +1,121 @@
+"""From the key a caller presents to its record: who is this?"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from twisted.internet.defer import DeferredSemaphore
+from twisted.logger import Logger
+
+from byok.core.errors import Refusal, StoreUnavailable
+from byok.core.keys import Peppers, VirtualKey, is_in_force, is_well_formed
+from byok.core.throttle import LookupThrottle
+from byok.store.cache import Absent, KeyCache
+from byok.store.keystore import KeyStore
+
+# As many as the store has threads: more would only wait there, each having
+# taken a turn of its address.
+_AT_ONCE = 4
+
+
+class KeyLookup:
+    """
+    Finds the record of a presented key, by heart whenever that is possible.
+
+    What leads to the store is narrow: the key is well formed, unknown here, and
+    its address has turns left. Then it is a digest and no key any more.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        store: KeyStore,
+        peppers: Peppers,
+        *,
+        seconds: Callable[[], float],
+        cache: KeyCache | None = None,
+        throttle: LookupThrottle | None = None,
+    ) -> None:
+        self._store = store
+        self._peppers = peppers
+        self._seconds = seconds
+        self._cache = KeyCache() if cache is None else cache
+        self._throttle = LookupThrottle() if throttle is None else throttle
+        self._turns = DeferredSemaphore(_AT_ONCE)
+        store.on_change(self._cache.forget)
+
+    async def maybe(self, key: bytes, *, peer: str) -> VirtualKey | Refusal | None:
+        """
+        Return the record of *key* if it is in force, sent from address *peer*.
+
+        None stands for unknown, malformed, blocked and expired alike: nobody
+        above can tell them apart, so no answer will. A Refusal is about the
+        address, which asked for too many keys that nobody has. Raises
+        StoreUnavailable for a key not known by heart while the store is away.
+        """
+        if not is_well_formed(key):
+            return None
+        digests = self._peppers.digests(key)
+        found = self._by_heart(digests[0])
+        if found is Absent.UNHEARD:
+            await self._turns.acquire()
+            try:
+                # Another request with this key may have asked meanwhile.
+                found = self._by_heart(digests[0])
+                if found is Absent.UNHEARD:
+                    return await self._from_store(digests, peer)
+            finally:
+                self._turns.release()
+        if isinstance(found, Absent):
+            return None
+        return self._judged(found, digests)
+
+    def _by_heart(self, digest: bytes) -> VirtualKey | Absent:
+        return self._cache.get(digest, now=self._seconds())
+
+    async def _from_store(
+        self, digests: tuple[bytes, ...], peer: str
+    ) -> VirtualKey | Refusal | None:
+        now = self._seconds()
+        refusal = self._throttle.admit(peer, now)
+        if refusal is not None:
+            return refusal
+        generation = self._cache.generation
+        found = await self._store.maybe_by_digest(digests, now=now)
+        if found is not None:
+            self._throttle.give_back(peer)
+            found = await self._under_current_pepper(found, digests)
+        self._cache.put(digests[0], found, generation=generation, now=now)
+        return None if found is None else self._judged(found, digests)
+
+    def _judged(
+        self, found: VirtualKey, digests: tuple[bytes, ...]
+    ) -> VirtualKey | None:
+        # A former key that is known by heart has to end with its grace period.
+        now = self._seconds()
+        if not any(found.has_digest(digest, now=now) for digest in digests):
+            return None
+        return found if is_in_force(found, now) else None
+
+    async def _under_current_pepper(
+        self, found: VirtualKey, digests: tuple[bytes, ...]
+    ) -> VirtualKey:
+        """Store the digest anew where it was made with a former pepper."""
+        if found.pepper_id == self._peppers.current_id or found.digest not in digests:
+            return found
+        old, new = found.digest, digests[0]
+
+        def change(record: VirtualKey) -> VirtualKey:
+            if record.digest != old:
+                return record
+            return replace(record, digest=new, pepper_id=self._peppers.current_id)
+
+        try:
+            return await self._store.update(found.token_id, change) or found
+        except StoreUnavailable as error:
+            self.log.warn(  # noqa: G010 - Twisted's name
+                "key {token_id} still needs its former pepper: {error}",
+                token_id=found.token_id,
+                error=str(error),
+            )
+            return found

@@ -1,0 +1,129 @@
+"""Opens a store: file, tables, pepper; for a gateway, or for one command."""
+
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import sqlalchemy as sa
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+
+from byok.core.keys import Peppers
+from byok.core.secret import Secret
+from byok.store.changes import ChangeMarks
+from byok.store.dbpool import THREADS, DbPool
+from byok.store.engine import make_engine
+from byok.store.peppers import open_peppers
+from byok.store.schema import upgrade
+from byok.store.sqlkeys import SqlKeys
+from byok.store.sqlstore import POLL_S, ChangeWatch, SqlKeyStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenKeys:
+    """A store opened for blocking use."""
+
+    keys: SqlKeys
+    peppers: Peppers
+    warnings: tuple[str, ...]
+
+
+class Store:
+    """A store opened for a gateway. Close it when the gateway stops."""
+
+    def __init__(
+        self,
+        *,
+        keys: SqlKeyStore,
+        peppers: Peppers,
+        warnings: tuple[str, ...],
+        engine: sa.Engine,
+        pool: DbPool,
+        watch: ChangeWatch,
+    ) -> None:
+        self.keys = keys
+        self.peppers = peppers
+        self.warnings = warnings
+        self._engine = engine
+        self._pool = pool
+        self._watch = watch
+
+    async def close(self) -> None:
+        """Finish what was begun and let go of the file."""
+        await self._watch.stop()
+        await self._pool.run(self._engine.dispose)
+        self._pool.stop()
+
+
+@contextmanager
+def open_keys(path: Path, peppers: tuple[Secret, ...] = ()) -> Iterator[OpenKeys]:
+    """Open the store at *path*; needs no reactor."""
+    engine = make_engine(path, connections=1)
+    try:
+        yield _prepared(engine, path, peppers)
+    finally:
+        engine.dispose()
+
+
+async def open_store(
+    reactor: IReactorFromThreads,
+    path: Path,
+    peppers: tuple[Secret, ...] = (),
+    *,
+    clock: IReactorTime,
+    poll_s: float = POLL_S,
+) -> Store:
+    """Open the store at *path*, migrate it if needed, and watch it for changes."""
+    pool = DbPool(reactor)
+    pool.start()
+    try:
+        engine, opened, marks = await pool.run(partial(_opened, path, peppers))
+    except BaseException:
+        pool.stop()
+        raise
+    keys = SqlKeyStore(opened.keys, pool)
+    watch = ChangeWatch(
+        marks,
+        pool,
+        changed=keys.changed,
+        clock=clock,
+        interval_s=poll_s,
+    )
+    watch.start()
+    return Store(
+        keys=keys,
+        peppers=opened.peppers,
+        warnings=opened.warnings,
+        engine=engine,
+        pool=pool,
+        watch=watch,
+    )
+
+
+def _opened(
+    path: Path, configured: tuple[Secret, ...]
+) -> tuple[sa.Engine, OpenKeys, ChangeMarks]:
+    # One connection for each thread, and one that the watch keeps.
+    engine = make_engine(path, connections=THREADS + 1)
+    try:
+        opened = _prepared(engine, path, configured)
+        # Looked at before anybody can ask for a key: every later change counts.
+        marks = ChangeMarks(engine)
+        marks.have_changed()
+        return engine, opened, marks
+    except BaseException:
+        engine.dispose()
+        raise
+
+
+def _prepared(
+    engine: sa.Engine, path: Path, configured: tuple[Secret, ...]
+) -> OpenKeys:
+    upgrade(engine)
+    keys = SqlKeys(engine)
+    peppers, warnings = open_peppers(path, configured, counts=keys.pepper_counts())
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        warnings += (f"{path}: readable by others than its owner; chmod 600 it.",)
+    return OpenKeys(keys=keys, peppers=peppers, warnings=warnings)

@@ -1,0 +1,57 @@
+"""
+The tables, as the newest migration leaves them.
+
+A column is added here and in a new revision under `migrations/versions`; a test
+compares the two.
+"""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+virtual_keys = sa.Table(
+    "virtual_keys",
+    metadata,
+    sa.Column("token_id", sa.String(32), primary_key=True),
+    sa.Column("digest", sa.LargeBinary(32), nullable=False),
+    sa.Column("pepper_id", sa.String(12), nullable=False),
+    sa.Column("key_name", sa.String(16), nullable=False),
+    sa.Column("key_alias", sa.String(255)),
+    sa.Column("models", sa.JSON, nullable=False),
+    sa.Column("expires_at", sa.Double),
+    sa.Column("blocked", sa.Boolean, nullable=False),
+    sa.Column("metadata", sa.JSON, nullable=False),
+    sa.Column("tags", sa.JSON, nullable=False),
+    sa.Column("user_id", sa.String(255)),
+    sa.Column("team_id", sa.String(255)),
+    sa.Column("max_budget", sa.Double),
+    sa.Column("soft_budget", sa.Double),
+    sa.Column("budget_duration", sa.String(16)),
+    sa.Column("rpm_limit", sa.BigInteger),
+    sa.Column("tpm_limit", sa.BigInteger),
+    sa.Column("max_parallel_requests", sa.BigInteger),
+    sa.Column("permissions", sa.JSON, nullable=False),
+    sa.Column("spend", sa.Double, nullable=False),
+    sa.Column("previous_digest", sa.LargeBinary(32)),
+    sa.Column("previous_expires_at", sa.Double),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("created_by", sa.String(255)),
+    sa.Column("updated_at", sa.Double, nullable=False),
+    sa.Column("updated_by", sa.String(255)),
+    sa.UniqueConstraint("digest", name="uq_virtual_keys_digest"),
+    sa.UniqueConstraint("key_alias", name="uq_virtual_keys_key_alias"),
+)
+sa.Index("ix_virtual_keys_previous_digest", virtual_keys.c.previous_digest)
+sa.Index("ix_virtual_keys_user_id", virtual_keys.c.user_id)
+sa.Index("ix_virtual_keys_team_id", virtual_keys.c.team_id)
+sa.Index("ix_virtual_keys_created_at", virtual_keys.c.created_at)
+
+# How often each kind of record was changed: what other processes look at to
+# learn whether what they know by heart still holds.
+revisions = sa.Table(
+    "revisions",
+    metadata,
+    sa.Column("subject", sa.String(32), primary_key=True),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+)
+KEYS = "keys"
