@@ -1,7 +1,6 @@
 """What every key store does, run on each of them."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, gatherResults
@@ -11,7 +10,7 @@ from byok.store.faults import AliasTaken, KeyTaken
 from byok.store.keystore import KeyStore, Selection
 from byok.store.memory import MemoryKeyStore
 from byok.store.opening import open_store
-from tests.store.records import NOW, PEPPER, PEPPERS, REACTOR, record, records
+from tests.store.records import NOW, PEPPER, PEPPERS, REACTOR, new_path, record, records
 from tests.support.keys import VIRTUAL_KEY, VIRTUAL_KEY_2
 
 if TYPE_CHECKING:
@@ -206,7 +205,7 @@ class SqliteTests(KeyStoreContract, TestCase):
     """Keys in a SQLite file, asked from threads."""
 
     async def setUp(self):
-        path = Path(self.mktemp())
+        path = new_path(self)
         opened = await open_store(
             REACTOR, path, (PEPPER,), clock=REACTOR, poll_s=3600.0
         )
