@@ -7,7 +7,7 @@ nothing of HTTP answers itself, so a play may break the protocol in any way a
 test needs.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -196,7 +196,11 @@ def says(text: str, *, model: str = sse.MODEL, streaming: bool = True) -> Play:
 
 
 def asks_for_tool(
-    name: str, arguments: dict[str, object], *, said: str = "", model: str = sse.MODEL
+    name: str,
+    arguments: Mapping[str, object],
+    *,
+    said: str = "",
+    model: str = sse.MODEL,
 ) -> Play:
     """The assistant asks, in a stream, for a tool to be run."""
     return stream(sse.tool_stream(name, arguments, said=said, model=model))

@@ -6,7 +6,7 @@ item per event, so a test can send, hold back or cut it between any two.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 MESSAGE_ID = "msg_01ByokScriptedProvider"
 MODEL = "claude-sonnet-5-5"
@@ -64,7 +64,7 @@ def text_block(text: str) -> dict[str, object]:
 
 
 def tool_block(
-    name: str, arguments: dict[str, object], *, block_id: str = "toolu_01Byok"
+    name: str, arguments: Mapping[str, object], *, block_id: str = "toolu_01Byok"
 ) -> dict[str, object]:
     """A tool_use block, as a JSON answer carries it."""
     return {"type": "tool_use", "id": block_id, "name": name, "input": arguments}
@@ -111,7 +111,7 @@ def text_events(text: str, *, index: int = 0) -> Events:
 
 def tool_events(
     name: str,
-    arguments: dict[str, object],
+    arguments: Mapping[str, object],
     *,
     index: int = 0,
     block_id: str = "toolu_01Byok",
@@ -142,7 +142,7 @@ def text_stream(text: str, *, model: str = MODEL) -> Events:
 
 
 def tool_stream(
-    name: str, arguments: dict[str, object], *, said: str = "", model: str = MODEL
+    name: str, arguments: Mapping[str, object], *, said: str = "", model: str = MODEL
 ) -> Events:
     """A whole answer that asks for the tool *name*, after the words *said*."""
     words = text_events(said) if said else ()

@@ -1,0 +1,1 @@
+"""The real Claude Code, through a real gateway, to a scripted provider."""
