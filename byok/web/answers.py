@@ -7,7 +7,6 @@ answer has begun: a stream that fails half-way is cut, never appended to.
 
 import json
 import os
-from enum import Enum
 
 from byok.core.errors import (
     ByokError,
@@ -19,16 +18,10 @@ from byok.core.errors import (
     StoreUnavailable,
 )
 from byok.core.facts import Headers
+from byok.core.routes import Dialect
 from byok.web.downstream import Downstream
 
 JSON = b"application/json"
-
-
-class Dialect(Enum):
-    """The shape of errors that the clients of a route can read."""
-
-    ANTHROPIC = "anthropic"
-    OPENAI = "openai"
 
 
 def new_request_id() -> str:

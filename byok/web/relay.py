@@ -7,7 +7,6 @@ it says changes a byte. An answer that broke off upstream breaks off downstream.
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Protocol as Interface
 from typing import cast
 
 from twisted.internet.defer import Deferred
@@ -17,6 +16,7 @@ from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 
+from byok.core.usage import UsageReader
 from byok.upstream.agent import ProviderAnswer
 from byok.web.downstream import Downstream
 from byok.web.scrub import Scrubber
@@ -28,17 +28,6 @@ class Ending(Enum):
     COMPLETE = "complete"
     CUT = "cut"
     IDLE = "idle"
-
-
-class Reader(Interface):
-    """Something that reads along without having a say."""
-
-    def feed(self, data: bytes) -> None:
-        """Take the next piece of the body."""
-
-    @property
-    def finished(self) -> bool:
-        """Has the body itself said that it is complete?"""
 
 
 class BodyRelay(Protocol):
@@ -53,20 +42,25 @@ class BodyRelay(Protocol):
         self,
         client: Downstream,
         *,
-        reader: Reader,
+        reader: UsageReader,
         scrubber: Scrubber | None,
         abort: Callable[[], None],
         clock: IReactorTime,
         idle_s: float,
     ) -> None:
         self._client = client
-        self._reader = reader
+        self.reader = reader
         self._scrubber = scrubber
         self._abort = abort
         self._idle_s = idle_s
         self._idle = clock.callLater(idle_s, self._sat_idle)
-        self.done: Deferred[Ending] = Deferred(lambda _: self._give_up())
+        self._done: Deferred[Ending] = Deferred(lambda _: self._give_up())
         self.sent_bytes = 0
+
+    async def carry(self, answer: ProviderAnswer) -> Ending:
+        """Carry the body of *answer* over; return when the client's has ended."""
+        answer.deliverBody(self)
+        return await self._done
 
     def connectionMade(self) -> None:
         """Let the client steer the provider's connection."""
@@ -75,7 +69,7 @@ class BodyRelay(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Pass one piece on, and let the reader see it."""
         self._idle.reset(self._idle_s)
-        self._reader.feed(data)
+        self.reader.feed(data)
         self._write(data if self._scrubber is None else self._scrubber.feed(data))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -83,13 +77,13 @@ class BodyRelay(Protocol):
         if self._idle.active():
             self._idle.cancel()
         self._client.unregister_producer()
-        if self.done.called:
+        if self._done.called:
             return
         if self._scrubber is not None:
             self._write(self._scrubber.end())
         # A body that ends with its connection is complete only if it says so.
         whole = reason.check(ResponseDone) or (
-            reason.check(PotentialDataLoss) and self._reader.finished
+            reason.check(PotentialDataLoss) and self.reader.usage().saw_terminal
         )
         self._end(Ending.COMPLETE if whole else Ending.CUT)
 
@@ -114,10 +108,4 @@ class BodyRelay(Protocol):
             self._client.finish()
         else:
             self._client.abort()
-        self.done.callback(ending)
-
-
-async def relay(answer: ProviderAnswer, body: BodyRelay) -> Ending:
-    """Carry the body of *answer* over; fires when the client's answer has ended."""
-    answer.deliverBody(body)
-    return await body.done
+        self._done.callback(ending)

@@ -1,0 +1,166 @@
+"""
+The access line: one event for each exchange, with what an operator asks about.
+
+Names, classes, counts and times, never a value of a header or a word of a body.
+What a client chose freely (a model, a user id) is shortened; the log's own
+observers make it harmless to print.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger, LogLevel
+
+from byok.core.errors import Refusal
+from byok.core.exchange import Caller, Planned
+from byok.core.facts import Headers, RequestFacts, present
+from byok.core.usage import Usage
+from byok.web.downstream import Downstream
+
+USER_HEADERS = (b"x-litellm-user-id", b"x-byok-user-id")
+"""In which headers a client says for whom it works; the first that came counts."""
+
+_MAX_TEXT = 128
+
+CLIENT_GONE = 499
+"""What is logged where the client left before there was a status to send."""
+
+_FORMAT = (
+    "{method} {route} {status} key={key} user={user} model={model}"
+    " deployment={deployment} payer={payer} credential={credential}"
+    " in={bytes_in} out={bytes_out} first={first_byte_ms}ms total={duration_ms}ms"
+    " tokens={input_tokens}/{output_tokens} error={error} id={request_id}"
+)
+
+
+class AccessRecord:
+    """What is known so far of one exchange; written once, when it is over."""
+
+    def __init__(
+        self,
+        client: Downstream,
+        *,
+        route: str,
+        request_id: str,
+        user: str | None,
+        now: float,
+    ) -> None:
+        self.request_id = request_id
+        self.began_at = now
+        self.first_byte_at: float | None = None
+        self.status: int | None = None
+        self.error: str | None = None
+        self.bytes_out = 0
+        self.ending: str | None = None
+        self.caller: Caller | None = None
+        self.facts: RequestFacts | None = None
+        self.planned: Planned | None = None
+        self.usage = Usage()
+        self.provider_request_id: str | None = None
+        self._method = client.method
+        self._route = route
+        self._bytes_in = len(client.body)
+        self._peer = client.peer
+        self._user = user
+
+    def refused(self, refusal: Refusal) -> None:
+        """Note that the answer is one of our own."""
+        self.status = refusal.status
+        self.error = refusal.code
+
+    def broke_off(self, refusal: Refusal) -> None:
+        """Note that an answer was cut for the reason of *refusal*."""
+        self.error = refusal.code
+        self.ending = "cut"
+
+    def left(self) -> None:
+        """Note that the client hung up."""
+        self.status = self.status or CLIENT_GONE
+        self.ending = "client gone"
+
+    def answered(self, status: int, fields: Headers, *, now: float) -> None:
+        """Note the head of the provider's answer."""
+        self.status = status
+        self.first_byte_at = now
+        upstream_id = present(fields, b"request-id")
+        self.provider_request_id = _text(upstream_id) if upstream_id else None
+
+    def fields(self, *, now: float) -> Mapping[str, object]:
+        """Return the event's fields; None where something is not known."""
+        planned = self.planned
+        model = self.facts.head.model if self.facts and self.facts.head else None
+        first = None if self.first_byte_at is None else self.first_byte_at
+        return {
+            "event": "access",
+            "request_id": self.request_id,
+            "provider_request_id": self.provider_request_id,
+            "method": self._method.decode("latin-1")[:_MAX_TEXT],
+            "route": self._route,
+            "status": self.status,
+            "error": self.error,
+            "ending": self.ending,
+            "client": self._peer,
+            "key": self.caller.name if self.caller else None,
+            "user": self._user or (self.caller.user or None if self.caller else None),
+            "model": model[:_MAX_TEXT] if model else None,
+            "deployment": planned.deployment.name if planned else None,
+            "payer": planned.payer if planned else None,
+            "credential": _credential_class(planned),
+            "bytes_in": self._bytes_in,
+            "bytes_out": self.bytes_out,
+            "first_byte_ms": None if first is None else _ms(first - self.began_at),
+            "duration_ms": _ms(now - self.began_at),
+            "input_tokens": self.usage.input_tokens,
+            "output_tokens": self.usage.output_tokens,
+            "cache_read_input_tokens": self.usage.cache_read_input_tokens,
+            "cache_creation_input_tokens": self.usage.cache_creation_input_tokens,
+        }
+
+
+class AccessLog:
+    """Opens and closes the records of exchanges."""
+
+    _log = Logger(namespace="byok.access")
+
+    def __init__(self, *, clock: IReactorTime, user_header: str | None = None) -> None:
+        self._clock = clock
+        configured = () if user_header is None else (user_header.lower().encode(),)
+        self._user_headers = (*configured, *USER_HEADERS)
+
+    def open(self, client: Downstream, *, route: str, request_id: str) -> AccessRecord:
+        """Begin the record of one exchange."""
+        now = self._clock.seconds()
+        return AccessRecord(
+            client,
+            route=route,
+            request_id=request_id,
+            user=_user_of(client.headers, self._user_headers),
+            now=now,
+        )
+
+    def close(self, record: AccessRecord, *, quiet: bool = False) -> None:
+        """Write the line; at debug level where it is *quiet*."""
+        level = LogLevel.debug if quiet else LogLevel.info
+        self._log.emit(level, _FORMAT, **record.fields(now=self._clock.seconds()))
+
+
+def _user_of(headers: Headers, names: Sequence[bytes]) -> str | None:
+    for name in names:
+        value = present(headers, name)
+        if value:
+            return _text(value)
+    return None
+
+
+def _credential_class(planned: Planned | None) -> str | None:
+    if planned is None:
+        return None
+    return planned.credential.cls or planned.credential.source
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")[:_MAX_TEXT]
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 1)

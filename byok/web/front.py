@@ -1,0 +1,137 @@
+"""
+Every request's way in: to its place, and out again with exactly one answer.
+
+A path that two servers could read differently is refused before anything else
+is asked of the request. Whatever goes wrong in a handler ends here.
+"""
+
+import re
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from byok.core.errors import ByokError, Refusal
+from byok.core.facts import Headers
+from byok.core.routes import check_path, split_target, without_prefix
+from byok.core.secret import Secret
+from byok.logs.live import LiveSecrets
+from byok.policy.classes import classify, without_scheme
+from byok.web import answers
+from byok.web.access import AccessLog
+from byok.web.downstream import Downstream
+from byok.web.places import Place, Places
+from byok.web.visit import Visit
+
+_QUERY = re.compile(rb"[\x21-\x7e]*")
+_UNREADABLE = Place(route="unreadable", handlers={})
+
+
+class Front:
+    """Takes in requests and sees each of them to its end."""
+
+    _log = Logger(namespace="byok.web")
+
+    def __init__(self, places: Places, *, access: AccessLog, live: LiveSecrets) -> None:
+        self._places = places
+        self._access = access
+        self._live = live
+
+    def take(self, client: Downstream) -> None:
+        """Start answering *client*; it is given up if the client hangs up first."""
+        answering = Deferred.fromCoroutine(self._answer(client))
+        client.on_gone(answering.cancel)
+        answering.addErrback(self._ended_badly)
+
+    async def _answer(self, client: Downstream) -> None:
+        # While a request is here no line of the log can show what it carries.
+        secrets = credentials_in(client.headers)
+        for secret in secrets:
+            self._live.add(secret)
+        try:
+            await self._visit(client)
+        finally:
+            for secret in secrets:
+                self._live.remove(secret)
+
+    async def _visit(self, client: Downstream) -> None:
+        path, query = split_target(client.target)
+        unreadable = check_path(path) or _check_query(query)
+        place = _UNREADABLE if unreadable else self._places.find(path)
+        record = self._access.open(
+            client, route=place.route, request_id=answers.new_request_id()
+        )
+        visit = Visit(
+            client=client,
+            path=without_prefix(path),
+            query=query,
+            dialect=place.dialect,
+            record=record,
+        )
+        try:
+            refusal = unreadable or await self._handled(visit, place)
+            if refusal is not None:
+                visit.refuse(refusal)
+        except CancelledError:
+            record.left()
+            raise
+        finally:
+            self._access.close(record, quiet=place.quiet)
+
+    async def _handled(self, visit: Visit, place: Place) -> Refusal | None:
+        """Let the place answer; return a refusal in place of its fault."""
+        handler = place.handler(visit.client.method)
+        if handler is None:
+            return _method_not_allowed(place)
+        try:
+            return await handler(visit)
+        except CancelledError:
+            raise
+        except Exception as fault:  # noqa: BLE001 - the last who can answer for it
+            if not isinstance(fault, ByokError):
+                self._log.failure("a request failed")
+            planned = visit.record.planned
+            where = planned.deployment.name if planned else None
+            refusal = answers.refusal_of(fault, deployment=where)
+            if not visit.client.responded:
+                return refusal
+            # Something of an answer is out there: cut it, so that nobody takes
+            # it for the whole.
+            visit.client.abort()
+            visit.record.broke_off(refusal)
+            return None
+
+    def _ended_badly(self, failure: Failure) -> None:
+        if failure.check(CancelledError) is None:
+            self._log.failure("a request could not be answered", failure)
+
+
+def credentials_in(headers: Headers) -> tuple[Secret, ...]:
+    """Return every value that is somebody's credential, without its scheme."""
+    return tuple(
+        Secret.from_bytes(without_scheme(value))
+        for name, value in headers
+        if value and classify(name, value).is_credential
+    )
+
+
+def _check_query(query: bytes) -> Refusal | None:
+    if _QUERY.fullmatch(query):
+        return None
+    return Refusal(
+        status=400,
+        kind="invalid_request_error",
+        code="edge.query",
+        message="The query holds bytes that have to be percent-encoded (RFC 3986).",
+    )
+
+
+def _method_not_allowed(place: Place) -> Refusal:
+    allowed = ", ".join(sorted(method.decode() for method in place.handlers))
+    return Refusal(
+        status=405,
+        kind="invalid_request_error",
+        code="route.method",
+        message=f"{place.route} takes {allowed} only.",
+        headers=(("allow", allowed),),
+    )

@@ -1,0 +1,76 @@
+"""Who is calling: from the headers of a request to a caller, or to a refusal."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from byok.core import carriers
+from byok.core.errors import Refusal
+from byok.core.exchange import MASTER_KEY_ID, SINGLE_USER, Caller
+from byok.core.facts import Headers
+from byok.core.keys import VirtualKey
+from byok.core.secret import Secret
+
+
+class Lookup(Protocol):
+    """Finds the record of a presented key."""
+
+    async def maybe(self, key: bytes, *, peer: str) -> VirtualKey | Refusal | None:
+        """Return the record of *key* if it is in force."""
+
+
+class Identity:
+    """
+    Authenticates callers by the one value that the carriers' order picks.
+
+    Without a master key the gateway has a single user, whose credentials are the
+    provider's and who is asked for none of ours.
+    """
+
+    def __init__(
+        self,
+        *,
+        lookup: Lookup,
+        master_key: Secret | None,
+        key_header: str | None = None,
+        master_key_on_data_routes: bool = True,
+    ) -> None:
+        self._lookup = lookup
+        self._master_key = master_key
+        self._order: Sequence[bytes] = carriers.carriers(key_header)
+        self._master_key_on_data_routes = master_key_on_data_routes
+
+    async def identify(self, headers: Headers, *, peer: str) -> Caller | Refusal:
+        """Return who sent *headers* from the address *peer*."""
+        if self._master_key is None:
+            return SINGLE_USER
+        presented = carriers.find_key(headers, self._order)
+        if isinstance(presented, Refusal):
+            return presented
+        if presented.key == self._master_key:
+            return self._master(headers, presented)
+        found = await self._lookup.maybe(presented.key.reveal_bytes(), peer=peer)
+        if isinstance(found, Refusal):
+            return found
+        if found is None:
+            return carriers.refuse_key(headers, presented.carrier)
+        return Caller.of_key(found, presented.carrier, presented.key)
+
+    def _master(
+        self, headers: Headers, presented: carriers.Presented
+    ) -> Caller | Refusal:
+        if not self._master_key_on_data_routes:
+            return carriers.refuse(
+                headers,
+                code="auth.master-key",
+                message=(
+                    f"The master key in {presented.carrier} is for administration only"
+                    " here (general_settings.master_key_on_data_routes: false). Make"
+                    " a key with POST /key/generate or `byok keys create`."
+                ),
+            )
+        return Caller(
+            key_id=MASTER_KEY_ID,
+            carrier=presented.carrier,
+            secret=presented.key,
+            is_master=True,
+        )

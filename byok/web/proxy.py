@@ -1,0 +1,194 @@
+"""
+The exchange, top to bottom: from a client's request to the provider's answer.
+
+Each line of `exchange` is a step with a name to jump to. A step that refuses
+returns its refusal, which ends the exchange; what breaks on the way is a fault
+and is raised.
+"""
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from byok.core import explain_text
+from byok.core.body import MAX_BODY_BYTES
+from byok.core.edge import check_edge
+from byok.core.errors import Refusal
+from byok.core.exchange import (
+    Caller,
+    Decided,
+    Gateway,
+    Planned,
+    decide,
+    gateway_secrets,
+    lay_out,
+)
+from byok.core.explain import Setting, explain
+from byok.core.facts import Headers, RequestFacts, present
+from byok.core.intake import read_facts
+from byok.core.routes import Route
+from byok.core.usage import UsageReader
+from byok.upstream.agent import ProviderAnswer
+from byok.upstream.provider import Providers
+from byok.web.answer_headers import relayed_headers
+from byok.web.identity import Identity
+from byok.web.relay import BodyRelay
+from byok.web.scrub import Scrubber
+from byok.web.visit import Visit
+
+_FIRST_ERROR = 400
+_NO_CONTENT = 204
+
+
+class Proxy:
+    """Carries exchanges between clients and providers."""
+
+    _log = Logger(namespace="byok.exchange")
+
+    def __init__(
+        self,
+        *,
+        gateway: Gateway,
+        identity: Identity,
+        providers: Providers,
+        clock: IReactorTime,
+        expose_decisions: bool = False,
+        explain_each: bool = False,
+        config_digest: str = "",
+    ) -> None:
+        self._gateway = gateway
+        self._identity = identity
+        self._providers = providers
+        self._clock = clock
+        self._expose_decisions = expose_decisions
+        self._explain_each = explain_each
+        self._config_digest = config_digest
+
+    async def exchange(self, visit: Visit, route: Route) -> Refusal | None:
+        """Relay one request, or return why it is not relayed."""
+        client, record = visit.client, visit.record
+        refusal = _check_size(visit) or check_edge(client.headers, visit.query)
+        if refusal is not None:
+            return refusal
+        caller = await self._identity.identify(client.headers, peer=client.peer)
+        if isinstance(caller, Refusal):
+            return caller
+        record.caller = caller
+        facts = read_facts(
+            client.method,
+            client.target,
+            route,
+            client.headers,
+            client.body,
+            client_ip=client.peer,
+        )
+        if isinstance(facts, Refusal):
+            return facts
+        record.facts = facts
+        decided = decide(facts, caller, self._gateway)
+        self._explain(facts, caller, decided, record.request_id)
+        if isinstance(decided, Refusal):
+            return decided
+        if decided.refusal is not None:
+            return decided.refusal
+        planned = record.planned = lay_out(facts, decided)
+        answer = await self._providers.send(
+            planned, gateway_secrets=gateway_secrets(caller, self._gateway)
+        )
+        record.answered(answer.status, answer.fields, now=self._clock.seconds())
+        return await self._relay(visit, planned, answer)
+
+    async def _relay(
+        self, visit: Visit, planned: Planned, answer: ProviderAnswer
+    ) -> Refusal | None:
+        """Give the provider's answer to the client as it comes."""
+        secrets = planned.scrub if answer.status >= _FIRST_ERROR else ()
+        if secrets and _is_encoded(answer):
+            answer.abort()
+            return _unreadable_error(answer)
+        head = relayed_headers(
+            answer.fields,
+            nominated=answer.nominated,
+            org_pays=planned.payer == "org",
+            secrets=planned.scrub,
+        )
+        visit.client.respond(
+            answer.status,
+            (*head, *_length_of(answer), *self._decision(visit, planned)),
+        )
+        body = BodyRelay(
+            visit.client,
+            reader=UsageReader(),
+            scrubber=Scrubber(secrets) if secrets else None,
+            abort=answer.abort,
+            clock=self._clock,
+            idle_s=self._providers.idle_s,
+        )
+        try:
+            visit.record.ending = (await body.carry(answer)).value
+        finally:
+            visit.record.bytes_out = body.sent_bytes
+            visit.record.usage = body.reader.usage()
+        return None
+
+    def _decision(self, visit: Visit, planned: Planned) -> Headers:
+        if not self._expose_decisions:
+            return ()
+        return (
+            (b"x-byok-payer", planned.payer.encode("ascii")),
+            (b"x-byok-decision-id", visit.record.request_id.encode("ascii")),
+        )
+
+    def _explain(
+        self,
+        facts: RequestFacts,
+        caller: Caller,
+        decided: Decided | Refusal,
+        request_id: str,
+    ) -> None:
+        # Worked out only where somebody reads it: it is a page for each request.
+        if not self._explain_each:
+            return
+        setting = Setting(config_digest=self._config_digest, decision_id=request_id)
+        explanation = explain(facts, caller, decided, setting)
+        self._log.debug(
+            "explain {request_id}", request_id=request_id, explanation=explanation
+        )
+        for line in explain_text.render(explanation).splitlines():
+            self._log.debug("{line}", line=line, request_id=request_id)
+
+
+def _check_size(visit: Visit) -> Refusal | None:
+    if not visit.client.too_large:
+        return None
+    return Refusal(
+        status=413,
+        kind="request_too_large",
+        code="body.too-large",
+        message=(
+            f"The request body is larger than {MAX_BODY_BYTES // 1024 // 1024} MiB,"
+            " which is also what Anthropic's API takes at most."
+        ),
+    )
+
+
+def _length_of(answer: ProviderAnswer) -> Headers:
+    if answer.length_bytes is None or answer.status == _NO_CONTENT:
+        return ()
+    return ((b"content-length", b"%d" % answer.length_bytes),)
+
+
+def _is_encoded(answer: ProviderAnswer) -> bool:
+    coding = present(answer.fields, b"content-encoding")
+    return coding is not None and coding.lower() != b"identity"
+
+
+def _unreadable_error(answer: ProviderAnswer) -> Refusal:
+    return Refusal(
+        status=answer.status,
+        kind="api_error",
+        code="provider.unreadable-error",
+        message=(
+            "The provider answered with an error in a compressed body. It is not shown,"
+            " since it cannot be checked for the gateway's own key."
+        ),
+    )
