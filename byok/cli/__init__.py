@@ -9,6 +9,8 @@ from importlib import import_module
 
 import click
 
+from byok import __version__
+
 # Where each command lives, and the line that `byok --help` shows for it.
 _COMMANDS: dict[str, tuple[str, str]] = {
     "explain-request": (
@@ -29,11 +31,15 @@ _COMMANDS: dict[str, tuple[str, str]] = {
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are asked for."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
         """Return the names of all commands."""
         return sorted(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's
+        cmd_name: str,
+    ) -> click.Command | None:
         """Import and return the command *cmd_name*."""
         if cmd_name not in _COMMANDS:
             return None
@@ -42,7 +48,9 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(
-        self, ctx: click.Context, formatter: click.HelpFormatter
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's
+        formatter: click.HelpFormatter,
     ) -> None:
         """List the commands by the lines kept here, importing none."""
         rows = [(name, _COMMANDS[name][1]) for name in sorted(_COMMANDS)]
@@ -53,8 +61,6 @@ class LazyGroup(click.Group):
 def _show_version(ctx: click.Context, _: click.Parameter, wanted: object) -> None:
     if not wanted or ctx.resilient_parsing:
         return
-    from byok import __version__
-
     click.echo(f"byok {__version__}")
     ctx.exit()
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TextIO
 
-# C0 and C1 controls, and the marks that turn the direction of text.
-_CONTROLS = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
-)
+# The C1 controls, and the marks that turn the direction of text.
+_HIGH = "\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_CONTROLS = re.compile(f"[\x00-\x1f{_HIGH}]")
+_CONTROLS_IN_JSON = re.compile(f"[{_HIGH}]")
 
 
 class Style(Enum):
@@ -66,21 +66,20 @@ class Renderer:
             for at in range(columns)
         ]
         for each in lines:
-            cells = [
-                (cell, widths[at] - len(_text(cell))) for at, cell in enumerate(each)
-            ]
             parts: list[Text] = []
-            for cell, missing in cells:
-                parts += [cell, " " * (missing + 2)]
-            # Nothing behind the last cell, not even the space to fill it up.
-            self.line(*parts[:-1])
+            gap = 0
+            for cell, width in zip(each, widths, strict=False):
+                # A gap is written before the next text, so no line ends in spaces.
+                if _text(cell):
+                    parts += [" " * gap, cell]
+                    gap = 0
+                gap += width - len(_text(cell)) + 2
+            self.line(*parts)
 
     def json(self, value: object) -> None:
         """Write *value* as JSON."""
-        print(
-            json.dumps(value, indent=2, ensure_ascii=False, sort_keys=False),
-            file=self._stream,
-        )
+        text = json.dumps(value, indent=2, ensure_ascii=False)
+        print(_CONTROLS_IN_JSON.sub(_escape, text), file=self._stream)
 
     def raw(self, text: str) -> None:
         """Write *text* as it is, for what is to be saved as a file."""
@@ -105,7 +104,11 @@ def err() -> Renderer:
 
 def clean(text: str) -> str:
     """Return *text* with every control character made visible."""
-    return _CONTROLS.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+    return _CONTROLS.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    return f"\\u{ord(found.group()):04x}"
 
 
 def _text(part: Text) -> str:

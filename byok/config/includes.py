@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from byok.config.findings import Findings
-from byok.config.marks import Mark, shown
+from byok.config.marks import shown
 from byok.config.nodes import Entry, Items, Leaf, Table, is_null
 from byok.config.reader import read_tree
 from byok.config.sources import Source, read_bytes, resolve_inside, source_of
@@ -19,7 +19,7 @@ from byok.config.sources import Source, read_bytes, resolve_inside, source_of
 class Gathered:
     """What the files of a configuration say together."""
 
-    tree: Table = field(repr=False)
+    tree: Table | None = field(repr=False)
     sources: tuple[Source, ...]
     directory: Path
     main: str
@@ -30,9 +30,9 @@ class UnreadableError(Exception):
     """The main file cannot be read at all."""
 
 
-def gather(path: Path, findings: Findings) -> Gathered | None:
+def gather(path: Path, findings: Findings) -> Gathered:
     """
-    Read *path* and what it includes; None if the main file holds no tree.
+    Read *path* and what it includes; its tree is None where the main file holds none.
 
     Raises UnreadableError where there is no such file.
     """
@@ -49,7 +49,7 @@ def gather(path: Path, findings: Findings) -> Gathered | None:
         for leaf in _included(tree, findings):
             tree = _merge_file(tree, leaf, path.parent, sources, findings)
     return Gathered(
-        tree=tree if tree is not None else Table(Mark(name, 1, 1), {}),
+        tree=tree,
         sources=tuple(sources),
         directory=directory,
         main=name,

@@ -1,0 +1,99 @@
+"""
+A configuration that was checked: values only, nothing left to look up.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from byok.config.findings import Finding
+from byok.config.listeners import Listener
+from byok.config.sources import Source
+from byok.config.verdicts import Judged
+from byok.core.exchange import Gateway
+from byok.core.providers import Origin
+from byok.core.routing import Deployment
+from byok.core.secret import Secret
+from byok.policy.plans import ScopedCredentialPolicy
+from byok.policy.rules import Rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class General:
+    """
+    What the gateway is told about itself.
+
+    `master_key` is None for a single user's gateway, and as long as the file
+    `master_key_file` is still to be generated. `key_peppers` are none where a file
+    beside the store holds the pepper.
+    """
+
+    master_key: Secret | None = None
+    master_key_file: Path | None = None
+    single_user: bool = False
+    master_key_on_data_routes: bool = True
+    key_header_name: str | None = None
+    key_peppers: tuple[Secret, ...] = ()
+    user_header_name: str | None = None
+    expose_decision_headers: bool = False
+    allow_plaintext_loopback: bool = False
+    json_logs: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderAddress:
+    """Where a provider is, by this configuration or by itself."""
+
+    name: str
+    origin: Origin
+    base_path: str = ""
+    allow_private: bool = False
+    is_overridden: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """
+    Everything one configuration says.
+
+    `gateway` is what decides requests by it. `unsupported` are deployments of
+    providers that byok does not serve yet: their model names are taken, so that no
+    wildcard of another provider answers for them.
+    """
+
+    path: Path
+    directory: Path
+    digest: str
+    listen: tuple[Listener, ...]
+    store_url: str = field(repr=False)
+    providers: tuple[ProviderAddress, ...]
+    deployments: tuple[Deployment, ...]
+    unsupported: tuple[Deployment, ...]
+    rules: tuple[Rule, ...] = field(repr=False)
+    credential_policies: tuple[ScopedCredentialPolicy, ...]
+    general: General
+    gateway: Gateway = field(repr=False, compare=False)
+    sources: tuple[Source, ...] = field(repr=False)
+    findings: tuple[Finding, ...] = ()
+    verdicts: tuple[Judged, ...] = field(default=(), repr=False)
+
+    @property
+    def master_key(self) -> Secret | None:
+        """The operator's key; None for a single user, and before it is generated."""
+        return self.general.master_key
+
+    @property
+    def key_header_name(self) -> str | None:
+        """The configured carrier of gateway keys, lower-case."""
+        return self.general.key_header_name
+
+    @property
+    def user_header_name(self) -> str | None:
+        """The header that names the developer behind a request, lower-case."""
+        return self.general.user_header_name
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """Every secret the configuration holds: what no output may show."""
+        own = (self.general.master_key, *self.general.key_peppers)
+        keys = (each.api_key for each in self.deployments)
+        return tuple(each for each in (*own, *keys) if each is not None)
