@@ -2,11 +2,11 @@
 
 import json
 import signal
-from collections.abc import Sequence
 
 import pytest
 
 from tests.claude.cli import custom_headers
+from tests.claude.events import has_shown, result
 from tests.support import keys, plays
 from tests.support.arrivals import assert_relayed
 
@@ -28,30 +28,18 @@ def session_of(request) -> str:
     return header.decode()
 
 
-def deltas(lines: Sequence[str]) -> list[str]:
-    """The pieces of text the client has shown so far."""
-    events = [json.loads(line).get("event", {}) for line in lines if line[:1] == "{"]
-    pieces = [event.get("delta", {}).get("text") for event in events]
-    return [piece for piece in pieces if piece]
-
-
 def test_words_are_shown_before_the_answer_is_complete(claude, provider):
     held = plays.says("first second third").hold_before(b"second", signal="go on")
     provider.play(MESSAGES, held)
     running = claude.watch("talk", env=ENV)
     try:
-        shown = running.wait_for(lambda lines: deltas(lines) or None)
-        assert shown == ["first "]
+        running.wait_for(has_shown("first "))
         provider.fire("go on")
-        assert running.wait_for(
-            lambda lines: deltas(lines) if len(deltas(lines)) == 3 else None
-        ) == ["first ", "second ", "third"]
-        end = running.wait_for(
-            lambda lines: next((x for x in lines if '"type":"result"' in x), None)
-        )
-        assert json.loads(end)["result"] == "first second third"
+        running.wait_for(has_shown("first ", "second ", "third"))
+        end = running.wait_for(result)
     finally:
         running.stop()
+    assert end["result"] == "first second third"
     assert len(provider.requests_for(MESSAGES)) == 1
 
 
@@ -108,7 +96,7 @@ def test_a_client_that_is_stopped_is_stopped_at_the_provider(claude, provider):
     provider.play(MESSAGES, held)
     running = claude.watch("talk", env=ENV)
     try:
-        running.wait_for(lambda lines: deltas(lines) or None)
+        running.wait_for(has_shown("first "))
     finally:
         code = running.stop(signal.SIGTERM)
     assert code == 128 + signal.SIGTERM

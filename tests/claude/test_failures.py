@@ -4,7 +4,6 @@ import pytest
 
 from tests.claude.cli import custom_headers
 from tests.support import keys, plays
-from tests.support.arrivals import assert_relayed
 from tests.support.provider_process import ProviderProcess
 
 pytestmark = pytest.mark.claude
@@ -58,26 +57,6 @@ def test_an_overloaded_provider_is_named_as_such(claude, provider):
     assert (ran.code, ran.report["api_error_status"]) == (1, 529)
     assert ran.said.startswith("API Error: 529 Overloaded.")
     assert len(provider.requests_for(MESSAGES)) == 2
-
-
-@pytest.mark.parametrize("is_reset", [False, True], ids=["fin", "rst"])
-@pytest.mark.parametrize(
-    "marker", [b"seen whole", b"event: message_delta", b"event: message_stop"]
-)
-def test_a_cut_stream_is_asked_for_again(claude, stage, provider, marker, is_reset):
-    whole = plays.says("never seen whole")
-    provider.play(MESSAGES, whole.cut_before(marker, reset=is_reset))
-    ran = claude.ask("say hi", env=ENV)
-    assert (ran.code, ran.said) == (0, HELLO)
-    pairs = stage.pairs(MESSAGES)
-    assert len(pairs) == 2
-    for sent, arrived in pairs:
-        assert_relayed(
-            sent, arrived, name=b"x-api-key", credential=keys.ANTHROPIC_API_KEY
-        )
-        # Asked for as a stream again: an error event would have made it ask
-        # without one.
-        assert b'"stream":true' in arrived.body
 
 
 def test_the_error_page_of_a_proxy_keeps_its_status(claude, provider):

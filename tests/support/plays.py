@@ -95,9 +95,17 @@ class Play(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         """The same answer, broken off when *after* bytes were sent."""
         return self.after(after, Close(reset=reset))
 
-    def cut_before(self, marker: bytes, *, reset: bool = False) -> "Play":
-        """The same answer, broken off right before the bytes *marker*."""
-        return self.cut(after=self._find(marker), reset=reset)
+    def cut_before(
+        self, marker: bytes, *, reset: bool = False, signal: str | None = None
+    ) -> "Play":
+        """
+        The same answer, broken off right before the bytes *marker*.
+
+        With *signal* the cut waits until that is fired, so that it cannot
+        overtake what was sent before it.
+        """
+        wait = () if signal is None else (Await(signal=signal),)
+        return self.after(self._find(marker), *wait, Close(reset=reset))
 
     def hold_before(self, marker: bytes, *, signal: str) -> "Play":
         """The same answer, with a wait for *signal* right before *marker*."""

@@ -1,0 +1,1 @@
+"""The real `anthropic` package, through a real gateway, to a scripted provider."""
