@@ -1,0 +1,102 @@
+"""Events of twisted.logger made into entries that are safe to write."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from constantly import NamedConstant  # type: ignore[import-untyped]
+from twisted.logger import LogEvent, LogLevel, formatEvent
+from twisted.python.failure import Failure
+
+from byok.logs.redact import Clean, Redactor
+
+Level: TypeAlias = NamedConstant
+LEVELS: tuple[Level, ...] = tuple(LogLevel.iterconstants())
+
+# What Twisted's older log module adds to its events, and says again in `log_text`.
+_OLDER_FIELDS = frozenset(
+    {"failure", "format", "isError", "message", "printed", "system", "time", "why"}
+)
+_LATEST = 2**33
+_NAMESPACE = re.compile(r"[A-Za-z0-9_.-]{1,120}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """
+    One event as it may be written: no field holds a secret.
+
+    *failure* is the traceback of the event's failure, without local variables.
+    """
+
+    time: float
+    level: Level
+    namespace: str
+    message: str
+    fields: Mapping[str, Clean]
+    failure: str | None = None
+
+
+def entry_of(event: LogEvent, redactor: Redactor, *, fields: bool = True) -> Entry:
+    """
+    Clean *event* into an entry, with its single *fields* if they are wanted.
+
+    What cannot be cleaned is not written: where the redactor fails the entry
+    says so, and from where the event came, and nothing else of it.
+    """
+    try:
+        return Entry(
+            time=_time_of(event),
+            level=level_of(event),
+            namespace=_namespace_of(event),
+            message=redactor.text(formatEvent(event)),
+            fields=_fields_of(event, redactor) if fields else {},
+            failure=_failure_of(event, redactor),
+        )
+    except Exception:  # noqa: BLE001 - a log must not fail, nor leak by failing
+        return Entry(
+            time=_time_of(event),
+            level=LogLevel.error,
+            namespace=_namespace_of(event),
+            message="event dropped: redaction error",
+            fields={},
+        )
+
+
+def _fields_of(event: LogEvent, redactor: Redactor) -> dict[str, Clean]:
+    named = {
+        name: value
+        for name, value in event.items()
+        if not name.startswith("log_") and name not in _OLDER_FIELDS
+    }
+    clean = redactor.value(named)
+    return clean if isinstance(clean, dict) else {}
+
+
+def level_of(event: LogEvent) -> Level:
+    """Return the event's level; failures of Twisted's older log have none."""
+    level = event.get("log_level")
+    if isinstance(level, NamedConstant):
+        return level
+    return LogLevel.critical if event.get("isError") else LogLevel.info
+
+
+def _failure_of(event: LogEvent, redactor: Redactor) -> str | None:
+    failure = event.get("log_failure")
+    if not isinstance(failure, Failure):
+        return None
+    # Twisted's older log has put the traceback into its text already.
+    return None if "failure" in event else redactor.text(failure.getTraceback())
+
+
+def _namespace_of(event: LogEvent) -> str:
+    namespace = event.get("log_namespace")
+    if isinstance(namespace, str) and _NAMESPACE.fullmatch(namespace):
+        return namespace
+    return "unknown"
+
+
+def _time_of(event: LogEvent) -> float:
+    time = event.get("log_time")
+    return time if isinstance(time, float) and 0 <= time < _LATEST else 0.0

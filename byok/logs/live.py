@@ -1,0 +1,113 @@
+"""The secrets in use at the moment, and where a text holds one."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import TypeVar
+
+from byok.core.secret import Secret
+
+_T = TypeVar("_T")
+Span = tuple[int, int]
+
+# A secret is looked for as a run of tokens, so that what stands around it does
+# not matter: quotes, commas, the ends of a line.
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+")
+_SHORTEST = 4
+_TELLING = 12
+
+
+class LiveSecrets:
+    """
+    A registry of secrets that must not be written.
+
+    It keeps Python's keyed 64-bit hashes of them, not the secrets, which are
+    nobody's business here. Adding one twice means removing it twice: two
+    exchanges may use one key. May be asked from any thread.
+    """
+
+    def __init__(self) -> None:
+        self._hashes: Counter[int] = Counter()
+        self._shapes: Counter[_Shape] = Counter()
+        self._lengths: tuple[int, ...] = ()
+        self._runs: tuple[int, ...] = ()
+
+    def add(self, secret: Secret) -> None:
+        """Let *secret* be recognised from now on."""
+        self._count(secret, 1)
+
+    def remove(self, secret: Secret) -> None:
+        """Forget *secret*, unless it was added more often than removed."""
+        self._count(secret, -1)
+
+    def spans(self, text: str) -> Iterator[Span]:
+        """Yield where *text* holds live secrets, from left to right, apart."""
+        if not self._hashes:
+            return
+        found = sorted(self._found(text))
+        while found:
+            start, end = found.pop(0)
+            while found and found[0][0] < end:
+                end = max(end, found.pop(0)[1])
+            yield start, end
+
+    def _found(self, text: str) -> Iterator[Span]:
+        hashes = self._hashes
+        tokens = [match.span() for match in _TOKEN.finditer(text)]
+        for start, end in tokens:
+            for length in self._lengths:
+                if length > end - start:
+                    break
+                # Escapes put letters before a secret: `\\nsk-...` is one token.
+                for at in range(start, end - length + 1):
+                    if hash(text[at : at + length]) in hashes:
+                        yield at, at + length
+        for run in self._runs:
+            for first in range(len(tokens) - run + 1):
+                start, end = tokens[first][0], tokens[first + run - 1][1]
+                if hash(text[start:end]) in hashes:
+                    yield start, end
+
+    def _count(self, secret: Secret, step: int) -> None:
+        for part in _parts(secret):
+            self._hashes = _counted(self._hashes, hash(part), step)
+            self._shapes = _counted(self._shapes, _shape(part), step)
+        self._lengths = tuple(sorted({n for run, n in self._shapes if run == 1}))
+        self._runs = tuple({run for run, _ in self._shapes} - {1})
+
+
+_Shape = tuple[int, int]
+"""How many tokens; of how many characters, where it is one."""
+
+
+def _shape(part: str) -> _Shape:
+    run = len(_TOKEN.findall(part))
+    return run, len(part) if run == 1 else 0
+
+
+def _parts(secret: Secret) -> Iterator[str]:
+    """
+    Yield the texts that betray *secret*: all of it, and each long token in it.
+
+    Marks at its ends are left out. What is shorter than four characters is not
+    looked for: it is part of too many words to be a secret.
+    """
+    text = secret.reveal()
+    spans = [match.span() for match in _TOKEN.finditer(text)]
+    if not spans:
+        return
+    whole = text[spans[0][0] : spans[-1][1]]
+    if len(whole) >= _SHORTEST:
+        yield whole
+    if len(spans) > 1:
+        for start, end in spans:
+            if end - start >= _TELLING:
+                yield text[start:end]
+
+
+def _counted(counter: Counter[_T], key: _T, step: int) -> Counter[_T]:
+    # A new one each time, for another thread may be reading the old one; only
+    # positive counts are kept.
+    changed = counter.copy()
+    changed[key] += step
+    return +changed
