@@ -81,6 +81,8 @@ WITHOUT_EFFECT = frozenset(
         "rpm_limit_type",
         "send_invite_email",
         "tag_rpm_limit",
+        "temp_budget_expiry",
+        "temp_budget_increase",
         "throttle_on_budget_exceeded",
         "tpd_limit",
         "tpm_limit_type",
@@ -138,7 +140,8 @@ def read_change(body: Mapping[str, object], *, now: float) -> KeyChange | Refusa
     known = KeyFields.__struct_fields__
     unknown = [name for name in body if name not in known]
     refusal = refuse_unknown(
-        [name for name in unknown if name not in WITHOUT_EFFECT], known
+        [name for name in unknown if name not in WITHOUT_EFFECT],
+        (*known, *WITHOUT_EFFECT),
     )
     if refusal is not None:
         return refusal
@@ -176,14 +179,13 @@ def refuse_unknown(unknown: Collection[str], known: Collection[str]) -> Refusal 
     """Refuse names that mean nothing here, with the nearest one that does."""
     if not unknown:
         return None
-    choices = [*known, *WITHOUT_EFFECT]
     named = []
     for name in unknown:
         # A name can be anything, a pasted key too: quote what is like a name.
         if len(name) > 64 or not name.isidentifier() or is_raw_key(name):  # noqa: PLR2004
             named.append("one that is no name at all")
             continue
-        near = get_close_matches(name, choices, n=1)
+        near = get_close_matches(name, known, n=1)
         named.append(f"{name} (did you mean {near[0]}?)" if near else name)
     return bad_field(f"Unknown fields: {', '.join(named)}.")
 

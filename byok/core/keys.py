@@ -15,7 +15,7 @@ from hmac import compare_digest
 from byok.core.carriers import refuse_key
 from byok.core.errors import Refusal
 from byok.core.secret import Secret
-from byok.policy.plan import Headers
+from byok.policy.outcome import Headers
 
 PREFIX = "sk-byok-"
 """What a generated key begins with; scanners for leaked keys look for it."""

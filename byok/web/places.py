@@ -1,6 +1,6 @@
 """Where each path leads: the one table of everything the gateway answers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -59,7 +59,7 @@ class Places:
         models: Models,
         health: Health,
         whoami: WhoAmI,
-        admin: Mapping[bytes, Place],
+        admin: Callable[[bytes], Place | None],
     ) -> None:
         self._shared = {
             **{
@@ -82,12 +82,12 @@ class Places:
             b"/health/liveness": _probe(b"/health/liveness", health.alive),
             b"/health/readiness": _probe(b"/health/readiness", health.ready),
             b"/byok/whoami": _get(b"/byok/whoami", whoami.answer),
-            **admin,
         }
+        self._admin = admin
 
     def find(self, path: bytes) -> Place:
         """Return where *path* leads, with or without the `/anthropic` prefix."""
-        own = self._own.get(path)
+        own = self._own.get(path) or self._admin(path)
         if own is not None:
             return own
         plain = without_prefix(path)
