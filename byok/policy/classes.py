@@ -35,6 +35,7 @@ CLIENT_IDENTITY = "client-identity"
 PROTOCOL = "protocol"
 TRACING = "tracing"
 SDK_TELEMETRY = "telemetry.sdk"
+AMBIGUOUS = "ambiguous"
 UNCLASSIFIED = "unclassified"
 
 PROVIDER_CREDENTIAL_PREFIX = "credential.provider."
@@ -71,6 +72,7 @@ CLASSES: frozenset[str] = frozenset(
         PROTOCOL,
         TRACING,
         SDK_TELEMETRY,
+        AMBIGUOUS,
         UNCLASSIFIED,
     }
 )
@@ -93,9 +95,9 @@ _SHAPE = re.compile(
 )
 _SHAPE_CLASS = dict(CREDENTIAL_SHAPES)
 _BASIC = re.compile(rb"(?i)\A\s*basic\s+([A-Za-z0-9+/=_-]+)\s*\Z")
-_BEARER = re.compile(rb"(?i)\Abearer[ \t]+")
-_SEPARATORS = re.compile(rb"[\s,;:=&\"']+")
+_BEARER = re.compile(rb"(?i)\Abearer(?:[ \t]+|\Z)")
 _FINDABLE = 12
+_WORD = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 _TOKEN = re.compile(rb"[A-Za-z0-9._~+/=-]+")
 
 
@@ -180,7 +182,13 @@ def _holds(value: bytes, secret: bytes) -> bool:
     if len(secret) >= _FINDABLE:
         return secret in value
     # A short key is part of many words; as a word of its own it is still the key.
-    return bool(secret) and secret in _SEPARATORS.split(value)
+    at = value.find(secret) if secret else -1
+    while at >= 0:
+        around = value[max(at - 1, 0) : at] + value[at + len(secret) :][:1]
+        if _WORD.isdisjoint(around):
+            return True
+        at = value.find(secret, at + 1)
+    return False
 
 
 def _decoded(encoded: bytes) -> bytes:
@@ -195,7 +203,8 @@ def is_own_slot(name: bytes, value: bytes, cls: str) -> bool:
     Is *name* where the provider of *cls* reads this credential, and it alone?
 
     A key hidden among other words in the right header is not in its slot: the
-    whole value has to be one token, with the scheme the slot asks for.
+    whole value has to be one token, with the scheme the slot asks for, and a
+    shape may stand at its beginning only.
     """
     slots = OWN_SLOTS.get(cls, {})
     if name not in slots:
@@ -203,7 +212,8 @@ def is_own_slot(name: bytes, value: bytes, cls: str) -> bool:
     bearer = slots[name]
     if bearer != has_bearer_scheme(value):
         return False
-    return _TOKEN.fullmatch(without_scheme(value)) is not None
+    token = without_scheme(value)
+    return _TOKEN.fullmatch(token) is not None and _SHAPE.search(token, 1) is None
 
 
 def classify(
@@ -217,7 +227,8 @@ def classify(
     Say what the field *name*: *value* is; *name* is lower-case.
 
     The order is value, shape, name: a gateway key wherever it stands, then a
-    provider's key wherever it stands, then what the name alone says.
+    provider's key wherever it stands, then what the name alone says. A value
+    with bytes outside ASCII is read in more ways than one, whatever its name.
     """
     if gateway_secrets and holds_gateway_credential(value, gateway_secrets):
         return Classified(cls=GATEWAY, how=How.VALUE)
@@ -229,10 +240,14 @@ def classify(
     if name in gateway_names:
         return Classified(cls=GATEWAY, how=How.NAME)
     cls = class_of_name(name)
+    if cls.startswith(PROVIDER_CREDENTIAL_PREFIX):
+        own = is_own_slot(name, value, cls)
+        return Classified(cls=cls, how=How.NAME, own_slot=own)
+    if not value.isascii():
+        return Classified(cls=AMBIGUOUS, how=How.VALUE)
     if cls == UNCLASSIFIED:
         return Classified(cls=cls, how=How.DEFAULT)
-    own = cls.startswith(PROVIDER_CREDENTIAL_PREFIX) and is_own_slot(name, value, cls)
-    return Classified(cls=cls, how=How.NAME, own_slot=own)
+    return Classified(cls=cls, how=How.NAME)
 
 
 def class_of_name(name: bytes) -> str:
@@ -251,24 +266,27 @@ def class_of_name(name: bytes) -> str:
         return names.NAMED_CREDENTIALS[name]
     if name.startswith(names.GATEWAY_CONTROL_PREFIXES):
         return GATEWAY_CONTROL
+    if b"_" in name:
+        # Other servers read it as the name with `-` in that place.
+        return AMBIGUOUS
     return _class_of_plain_name(name)
 
 
 def _class_of_plain_name(name: bytes) -> str:
     if name in names.PROTOCOL or name.startswith(names.PROTOCOL_PREFIXES):
         return PROTOCOL
-    if name in names.CLIENT_NETWORK or name.startswith(names.CLIENT_NETWORK_PREFIXES):
-        return CLIENT_NETWORK
-    if name in names.OTHER_CREDENTIALS or name.startswith(
-        names.OTHER_CREDENTIAL_PREFIXES
+    if (
+        name in names.OTHER_CREDENTIALS
+        or name.startswith(names.OTHER_CREDENTIAL_PREFIXES)
+        or name.endswith(names.OTHER_CREDENTIAL_SUFFIXES)
     ):
         return OTHER_CREDENTIAL
+    if name in names.CLIENT_NETWORK or name.startswith(names.CLIENT_NETWORK_PREFIXES):
+        return CLIENT_NETWORK
     if name in names.CLIENT_IDENTITY or name.startswith(names.CLIENT_IDENTITY_PREFIXES):
         return CLIENT_IDENTITY
     if name in names.TRACING or name.startswith(names.TRACING_PREFIXES):
         return TRACING
     if name.startswith(names.SDK_TELEMETRY_PREFIXES):
         return SDK_TELEMETRY
-    if name.endswith(names.OTHER_CREDENTIAL_SUFFIXES):
-        return OTHER_CREDENTIAL
     return UNCLASSIFIED

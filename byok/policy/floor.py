@@ -52,6 +52,11 @@ FLOOR: tuple[Rule, ...] = (
         _of_class(classes.GATEWAY_CONTROL),
     ),
     _strip(
+        "floor.ambiguous",
+        "servers read its name or value in different ways",
+        _of_class(classes.AMBIGUOUS),
+    ),
+    _strip(
         HOST_PIN,
         "the destination is not trusted for this credential",
         HeaderMatch(cls=_ANY_PROVIDER, here=False),

@@ -85,7 +85,10 @@ SDK_TELEMETRY_PREFIXES = (b"x-stainless-",)
 
 # A second field of one of these would let two readers pick different ones.
 SINGLETONS = frozenset(
-    {b"authorization", b"content-type", b"host", b"x-api-key"} | GATEWAY_CREDENTIALS
+    {b"content-type", b"host"}
+    | AMBIGUOUS_CREDENTIALS
+    | NAMED_CREDENTIALS.keys()
+    | GATEWAY_CREDENTIALS
 )
 
 # What `Connection` may say of itself (RFC 9110 section 7.6.1).

@@ -120,12 +120,12 @@ class Plan:
         text = b"\n".join([value for _, value in headers])
         marks = [mark for mark in classes.MARKS if mark in text]
         marks += [secret for secret in gateway_secrets if secret and secret in text]
-        basic = b"basic" in text.lower()
+        costly = b"basic" in text.lower() or not text.isascii()
         known = self._kinds
         kinds: list[Classified] = []
         for name, value in headers:
             kind = known.get(name)
-            if kind is None or basic or _holds_any(value, marks):
+            if kind is None or costly or _holds_any(value, marks):
                 kind = self._classify_one(name, value, gateway_secrets)
             if nominated and name in nominated:
                 kind = _NOMINATED
