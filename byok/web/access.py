@@ -25,12 +25,26 @@ _MAX_TEXT = 128
 CLIENT_GONE = 499
 """What is logged where the client left before there was a status to send."""
 
-_FORMAT = (
-    "{method} {route} {status} key={key} user={user} model={model}"
-    " deployment={deployment} payer={payer} credential={credential}"
-    " in={bytes_in} out={bytes_out} first={first_byte_ms}ms total={duration_ms}ms"
-    " tokens={input_tokens}/{output_tokens} error={error} id={request_id}"
+# What a person reads of the fields, in this order, where there is something to say.
+_PARTS = (
+    ("key", "key={key}"),
+    ("user", "user={user}"),
+    ("model", "model={model}"),
+    ("deployment", "deployment={deployment}"),
+    ("payer", "payer={payer}"),
+    ("credential", "credential={credential}"),
+    ("error", "error={error}"),
+    ("ending", "{ending}"),
+    ("bytes_in", "in={bytes_in}"),
+    ("bytes_out", "out={bytes_out}"),
+    ("input_tokens", "input={input_tokens}"),
+    ("output_tokens", "output={output_tokens}"),
+    ("first_byte_ms", "first={first_byte_ms}ms"),
+    ("duration_ms", "total={duration_ms}ms"),
+    ("request_id", "{request_id}"),
 )
+
+_log = Logger(namespace="byok.access")
 
 
 class AccessRecord:
@@ -120,8 +134,6 @@ class AccessRecord:
 class AccessLog:
     """Opens and closes the records of exchanges."""
 
-    _log = Logger(namespace="byok.access")
-
     def __init__(self, *, clock: IReactorTime, user_header: str | None = None) -> None:
         self._clock = clock
         configured = () if user_header is None else (user_header.lower().encode(),)
@@ -141,7 +153,9 @@ class AccessLog:
     def close(self, record: AccessRecord, *, quiet: bool = False) -> None:
         """Write the line; at debug level where it is *quiet*."""
         level = LogLevel.debug if quiet else LogLevel.info
-        self._log.emit(level, _FORMAT, **record.fields(now=self._clock.seconds()))
+        fields = record.fields(now=self._clock.seconds())
+        parts = [text for name, text in _PARTS if fields[name] not in {None, ""}]
+        _log.emit(level, " ".join(("{method} {route} {status}", *parts)), **fields)
 
 
 def _user_of(headers: Headers, names: Sequence[bytes]) -> str | None:

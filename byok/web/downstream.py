@@ -211,6 +211,7 @@ class GatewaySite(Site):
     # Names the channel itself: the generic one would offer HTTP/2 where the
     # package for it happens to be installed.
     protocol = HTTPChannel  # type: ignore[assignment]
+    noisy = False
 
     def __init__(
         self,
@@ -231,6 +232,10 @@ class GatewaySite(Site):
     def getContentFile(self, length: int | None) -> BoundedBody:  # noqa: ARG002
         """Give the channel a place to put one request's body."""
         return BoundedBody(self._max_body_bytes)
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """Offer a TLS client nothing but HTTP/1.1."""
+        return [b"http/1.1"]
 
     def log(self, request: object) -> None:
         """Write nothing: the exchange has its own access line."""

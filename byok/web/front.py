@@ -26,11 +26,11 @@ from byok.web.visit import Visit
 _QUERY = re.compile(rb"[\x21-\x7e]*")
 _UNREADABLE = Place(route="unreadable", handlers={})
 
+_log = Logger(namespace="byok.web")
+
 
 class Front:
     """Takes in requests and sees each of them to its end."""
-
-    _log = Logger(namespace="byok.web")
 
     def __init__(self, places: Places, *, access: AccessLog, live: LiveSecrets) -> None:
         self._places = places
@@ -89,7 +89,7 @@ class Front:
             raise
         except Exception as fault:  # noqa: BLE001 - the last who can answer for it
             if not isinstance(fault, ByokError):
-                self._log.failure("a request failed")
+                _log.failure("a request failed")
             planned = visit.record.planned
             where = planned.deployment.name if planned else None
             refusal = answers.refusal_of(fault, deployment=where)
@@ -103,7 +103,7 @@ class Front:
 
     def _ended_badly(self, failure: Failure) -> None:
         if failure.check(CancelledError) is None:
-            self._log.failure("a request could not be answered", failure)
+            _log.failure("a request could not be answered", failure)
 
 
 def credentials_in(headers: Headers) -> tuple[Secret, ...]:

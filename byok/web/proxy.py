@@ -38,11 +38,11 @@ from byok.web.visit import Visit
 _FIRST_ERROR = 400
 _NO_CONTENT = 204
 
+_log = Logger(namespace="byok.exchange")
+
 
 class Proxy:
     """Carries exchanges between clients and providers."""
-
-    _log = Logger(namespace="byok.exchange")
 
     def __init__(
         self,
@@ -150,11 +150,11 @@ class Proxy:
             return
         setting = Setting(config_digest=self._config_digest, decision_id=request_id)
         explanation = explain(facts, caller, decided, setting)
-        self._log.debug(
+        _log.debug(
             "explain {request_id}", request_id=request_id, explanation=explanation
         )
         for line in explain_text.render(explanation).splitlines():
-            self._log.debug("{line}", line=line, request_id=request_id)
+            _log.debug("{line}", line=line, request_id=request_id)
 
 
 def _check_size(visit: Visit) -> Refusal | None:

@@ -1,0 +1,232 @@
+"""
+The composition root: a checked configuration becomes a running gateway.
+
+Everything is built here and handed to whoever uses it. Nothing is opened before
+`startService`: twistd makes the service before it daemonises.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IReactorTime
+from twisted.logger import ILogObserver, Logger
+from twisted.python.components import Componentized
+from twisted.python.failure import Failure
+
+from byok.config import Config, with_master_key
+from byok.config.listeners import Listener
+from byok.config.sources import changed
+from byok.core import carriers
+from byok.core.errors import ByokError
+from byok.logs.live import LiveSecrets
+from byok.store.location import store_path
+from byok.store.lookup import KeyLookup
+from byok.store.opening import Store, open_store
+from byok.upstream.provider import Providers
+from byok.web.access import AccessLog
+from byok.web.admin import Admin
+from byok.web.admin_guard import admin_carriers
+from byok.web.admin_keys import KeyAdmin
+from byok.web.banner import Listening, banner, listening_at
+from byok.web.downstream import GatewaySite
+from byok.web.front import Front
+from byok.web.health import Health
+from byok.web.identity import Identity
+from byok.web.models import Models
+from byok.web.places import Places
+from byok.web.proxy import Proxy
+from byok.web.watch import ConfigWatch
+from byok.web.whoami import WhoAmI
+
+_log = Logger(namespace="byok.service")
+
+
+class StartFailed(ByokError):
+    """Something that the gateway needs could not be had."""
+
+
+class GatewayService(MultiService):
+    """
+    One gateway: its store, its way out, its listeners.
+
+    *fail* is called where the start does not succeed. *observer*, if given, takes
+    the place of twistd's own log, which would write what must not be written.
+    *announce* is told what to paste into a shell.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        reactor: Any,
+        live: LiveSecrets,
+        fail: Callable[[], None],
+        announce: Callable[[str], None],
+        observer: ILogObserver | None = None,
+        explain_each: bool = False,
+    ) -> None:
+        super().__init__()
+        self._config = config
+        self._reactor = reactor
+        self._clock = IReactorTime(reactor)
+        self._live = live
+        self._fail = fail
+        self._announce = announce
+        self._observer = observer
+        self._explain_each = explain_each
+        self._store: Store | None = None
+        self._providers = Providers(reactor, clock=self._clock)
+        self._watch = ConfigWatch(
+            lambda: [each.shown for each in changed(config.sources)], clock=self._clock
+        )
+        self._ports: list[IListeningPort] = []
+        self._starting: Deferred[None] | None = None
+        self.listening: tuple[Listening, ...] = ()
+        for secret in config.secrets:
+            live.add(secret)
+
+    def setServiceParent(self, parent: object) -> None:
+        """Join *parent*, and give its log our observer."""
+        if self._observer is not None and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self._observer)
+        super().setServiceParent(parent)
+
+    def startService(self) -> None:
+        """Begin to open everything; where that fails, `fail` is called."""
+        super().startService()
+        self._starting = Deferred.fromCoroutine(self._start())
+        self._starting.addErrback(self._not_started)
+
+    def stopService(self) -> Deferred[None]:
+        """Close everything; fires when nothing is open any more."""
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _start(self) -> None:
+        config = self._with_master_key()
+        self._providers.prepare(config.deployments)
+        self._store = store = await open_store(
+            self._reactor,
+            store_path(config.store_url, base=config.directory),
+            config.general.key_peppers,
+            clock=self._clock,
+        )
+        for warning in (*map(str, config.findings), *store.warnings):
+            _log.warn("{warning}", warning=warning)
+        site = GatewaySite(self._front(config, store).take, reactor=self._clock)
+        self.listening = tuple(
+            [await self._listen(each, site) for each in config.listen]
+        )
+        self._watch.start()
+        self._introduce(config)
+
+    async def _stop(self) -> None:
+        await maybeDeferred(super().stopService)
+        if self._starting is not None:
+            await self._starting
+        await gatherResults([maybeDeferred(port.stopListening) for port in self._ports])
+        await self._watch.stop()
+        await self._providers.close()
+        if self._store is not None:
+            await self._store.close()
+
+    def _with_master_key(self) -> Config:
+        config, is_new = with_master_key(self._config)
+        key, path = config.master_key, self._config.general.master_key_file
+        if key is not None:
+            self._live.add(key)
+        elif not config.general.single_user:
+            raise StartFailed("there is no master key, and nothing that permits that")
+        if is_new:
+            _log.info(
+                "a master key was made and written to {path}, readable by you alone",
+                event="master-key-made",
+                path=str(path),
+            )
+        return config
+
+    async def _listen(self, listener: Listener, site: GatewaySite) -> Listening:
+        try:
+            endpoint = serverFromString(self._reactor, listener.endpoint)
+            port = await endpoint.listen(site)
+        except (CannotListenError, OSError, ValueError) as error:
+            raise StartFailed(
+                f"cannot listen on {listener.endpoint}: {error}"
+            ) from error
+        self._ports.append(port)
+        found = listening_at(port.getHost(), secure=listener.kind == "ssl")
+        _log.info(
+            "listening on {address} port {port}, reachable from {exposure}",
+            event="listening",
+            address=found.address,
+            port=found.port,
+            exposure=found.exposure,
+        )
+        return found
+
+    def _introduce(self, config: Config) -> None:
+        first = carriers.carriers(config.key_header_name)[0].decode()
+        lines = banner(
+            self.listening, key_header=first, single_user=config.general.single_user
+        )
+        for line in lines:
+            self._announce(line)
+
+    def _front(self, config: Config, store: Store) -> Front:
+        gateway, general = config.gateway, config.general
+        identity = Identity(
+            lookup=KeyLookup(store.keys, store.peppers, seconds=self._clock.seconds),
+            master_key=config.master_key,
+            key_header=config.key_header_name,
+            master_key_on_data_routes=general.master_key_on_data_routes,
+        )
+        admin = Admin(
+            KeyAdmin(
+                store.keys,
+                store.peppers,
+                seconds=self._clock.seconds,
+                master_key=config.master_key,
+            ),
+            master_key=config.master_key,
+            carriers=admin_carriers(config.key_header_name),
+        )
+        places = Places(
+            proxy=Proxy(
+                gateway=gateway,
+                identity=identity,
+                providers=self._providers,
+                clock=self._clock,
+                expose_decisions=general.expose_decision_headers,
+                explain_each=self._explain_each,
+                config_digest=config.digest,
+            ),
+            models=Models(table=gateway.table, identity=identity),
+            health=Health(
+                check_store=partial(_check, store),
+                config_changed=lambda: self._watch.has_changed,
+            ),
+            whoami=WhoAmI(gateway=gateway, identity=identity),
+            admin=admin.find,
+        )
+        access = AccessLog(clock=self._clock, user_header=config.user_header_name)
+        return Front(places, access=access, live=self._live)
+
+    def _not_started(self, failure: Failure) -> None:
+        if failure.check(ByokError, OSError, ValueError):
+            _log.critical(
+                "byok could not start: {reason}",
+                event="start-failed",
+                reason=str(failure.value),
+            )
+        else:
+            _log.failure("byok could not start", failure)
+        self._fail()
+
+
+async def _check(store: Store) -> None:
+    """Raise StoreUnavailable unless keys can be read."""
+    await store.keys.maybe_by_name("readiness")

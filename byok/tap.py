@@ -1,0 +1,165 @@
+"""What `twistd byok` understands, and the service it makes of that."""
+
+import atexit
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn, TextIO
+
+from constantly import NamedConstant  # type: ignore[import-untyped]
+from twisted.application.service import IService
+from twisted.logger import Logger, LogLevel
+from twisted.python import usage
+
+from byok.config import Config, ConfigError, load
+from byok.config.listeners import ListenerError, of_host_and_port
+from byok.logs.live import LiveSecrets
+from byok.logs.observers import human_observer, json_observer
+from byok.service import GatewayService
+
+DEFAULT_PORT = 4000
+_MAX_PORT = 65535
+
+LEVELS = {
+    "debug": LogLevel.debug,
+    "info": LogLevel.info,
+    "warn": LogLevel.warn,
+    "warning": LogLevel.warn,
+    "error": LogLevel.error,
+    "critical": LogLevel.critical,
+}
+FORMATS = ("human", "json")
+
+
+class Options(usage.Options):
+    """The options behind `twistd byok`."""
+
+    synopsis = "[options]"
+    longdesc = (
+        "A gateway between Claude Code and Anthropic where every developer brings"
+        " their own key. Example: twistd --nodaemon byok --config config.yaml"
+        " --port 4000. Check a configuration with `byok validate config.yaml`, and"
+        " see what one request would become with `byok explain-request`."
+    )
+    optParameters: ClassVar[list[list[str | None]]] = [
+        ["config", "c", "config.yaml", "The configuration file."],
+        ["host", None, None, "Address to listen on.  [default: the config's listen]"],
+        ["port", None, None, "Port to listen on.  [default: the config's listen]"],
+        ["log-format", None, None, "human or json."],
+        ["log-level", None, None, "debug, info, warn, error or critical."],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["listen"] = []
+
+    def opt_listen(self, endpoint: str) -> None:
+        """Twisted endpoint to listen on, such as tcp:4000:interface=127.0.0.1 or
+        unix:/run/byok.sock. May be repeated; replaces the config's listen."""
+        self["listen"].append(endpoint)
+
+    def postOptions(self) -> None:
+        """Check what can be checked without the configuration."""
+        if self["log-format"] not in (None, *FORMATS):
+            raise usage.UsageError("--log-format is human or json")
+        if self["log-level"] is not None and self["log-level"].lower() not in LEVELS:
+            raise usage.UsageError(f"--log-level is one of {', '.join(LEVELS)}")
+        port = self["port"]
+        if port is not None and not (
+            port.isascii() and port.isdecimal() and int(port) <= _MAX_PORT
+        ):
+            raise usage.UsageError("--port is a number from 0 to 65535")
+
+    @property
+    def listeners(self) -> list[str]:
+        """The endpoints that the command line asks for, none if it does not."""
+        given = list(self["listen"])
+        if self["host"] is not None or self["port"] is not None:
+            host = self["host"] or "127.0.0.1"
+            given.append(of_host_and_port(host, int(self["port"] or DEFAULT_PORT)))
+        return given
+
+    @property
+    def level(self) -> NamedConstant:
+        """From which level on events are written; LiteLLM's variable is honoured."""
+        word = self["log-level"] or os.environ.get("LITELLM_LOG") or "info"
+        return LEVELS.get(word.lower(), LogLevel.info)
+
+
+def makeService(options: Options) -> IService:
+    """
+    Make the gateway that *options* describe; open nothing yet.
+
+    Whatever is wrong with the configuration is said all at once.
+    """
+    from twisted.internet import reactor
+
+    config = _load(options)
+    twistd: Mapping[str, Any] = options.parent or {}
+    if twistd.get("logger"):
+        raise usage.UsageError(
+            "byok writes its own log, so that no secret gets into it: use --logfile,"
+            " and `byok --log-format json`, in place of --logger"
+        )
+    live = LiveSecrets()
+    stream = _log_stream(twistd)
+    as_json = (options["log-format"] or _default_format(config)) == "json"
+    make_observer = json_observer if as_json else human_observer
+    return GatewayService(
+        config,
+        reactor=reactor,
+        live=live,
+        observer=make_observer(stream, live, minimum=options.level),
+        announce=_announcing if as_json else lambda line: _write(stream, line),
+        explain_each=options.level is LogLevel.debug,
+        fail=lambda: _stop_in_failure(reactor),
+    )
+
+
+def _load(options: Options) -> Config:
+    path = Path(options["config"])
+    try:
+        return load(path, listen=options.listeners or None)
+    except ListenerError as error:
+        raise usage.UsageError(str(error)) from error
+    except ConfigError as error:
+        findings = "\n".join(str(each) for each in error.findings)
+        raise usage.UsageError(
+            f"{path} cannot be used:\n{findings}\n"
+            f"`byok validate {path}` says the same, in colour."
+        ) from error
+
+
+def _default_format(config: Config) -> str:
+    return "json" if config.general.json_logs else "human"
+
+
+def _log_stream(twistd: Mapping[str, Any]) -> TextIO:
+    """Open what twistd would have written its log to."""
+    name = twistd.get("logfile")
+    if name in {None, "", "-"} and twistd.get("nodaemon", True):
+        return sys.stdout
+    return Path(str(name or "twistd.log")).open("a", encoding="utf-8")
+
+
+def _write(stream: TextIO, line: str) -> None:
+    stream.write(line + "\n")
+    stream.flush()
+
+
+def _announcing(line: str) -> None:
+    if line:
+        Logger(namespace="byok.service").info("{line}", event="banner", line=line)
+
+
+def _stop_in_failure(reactor: Any) -> None:
+    """Stop *reactor*, and let the process end with a status that says it failed."""
+    atexit.register(_exit_with_1)
+    reactor.callWhenRunning(reactor.stop)
+
+
+def _exit_with_1() -> NoReturn:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
