@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 
 from tests.support.processes import ROOT, Watched
 
@@ -63,6 +63,36 @@ class Claude:
             # gateway key, straight to Anthropic.
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         }
+
+    def log_in_to_console(self, key: str) -> None:
+        """Leave what `/login` with a Console account leaves: an API key."""
+        state = {"primaryApiKey": key, "hasCompletedOnboarding": True}
+        (self.home / ".claude.json").write_text(json.dumps(state))
+
+    def log_in_to_claude_ai(self, token: str) -> Path:
+        """Leave what `/login` with a plan leaves, and return the file."""
+        tomorrow_ms = int((time() + 86400) * 1000)
+        login = {
+            "accessToken": token,
+            "refreshToken": "sk-ant-ort01-worthless",
+            "expiresAt": tomorrow_ms,
+            "scopes": ["user:inference", "user:profile"],
+            "subscriptionType": "max",
+        }
+        file = self._settings / ".credentials.json"
+        file.write_text(json.dumps({"claudeAiOauth": login}))
+        return file
+
+    def take_key_from_helper(self, key: str) -> None:
+        """Set an `apiKeyHelper`, a command that prints the key."""
+        settings = {"apiKeyHelper": f"echo {key}"}
+        (self._settings / "settings.json").write_text(json.dumps(settings))
+
+    @property
+    def _settings(self) -> Path:
+        directory = self.home / ".claude"
+        directory.mkdir(exist_ok=True)
+        return directory
 
     def ask(self, prompt: str, *arguments: str, env: Mapping[str, str]) -> Ran:
         """Run `claude -p` to its end."""

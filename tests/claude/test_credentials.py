@@ -57,12 +57,40 @@ def test_a_second_custom_header_names_the_user_and_stays_here(
     assert "my-user-id" in gateway.output
 
 
-def test_a_key_helper_sends_two_headers_of_which_one_arrives(claude, tap, provider):
-    settings = claude.home / ".claude" / "settings.json"
-    settings.parent.mkdir()
-    settings.write_text(
-        json.dumps({"apiKeyHelper": f"echo {keys.ANTHROPIC_API_KEY_2}"})
+def test_the_key_of_a_console_login_arrives_as_x_api_key(claude, tap, provider):
+    claude.log_in_to_console(keys.ANTHROPIC_API_KEY_2)
+    ran = claude.ask("say hi", env=GATEWAY_KEY)
+    assert (ran.code, ran.said) == (0, HELLO)
+    (sent,) = tap.requests_for(MESSAGES)
+    (arrived,) = provider.requests_for(MESSAGES)
+    assert_relayed(
+        sent, arrived, name=b"x-api-key", credential=keys.ANTHROPIC_API_KEY_2
     )
+
+
+def test_the_token_of_a_plan_login_arrives_as_bearer(claude, tap, provider):
+    claude.log_in_to_claude_ai(keys.ANTHROPIC_OAUTH_2)
+    ran = claude.ask("say hi", env=GATEWAY_KEY)
+    assert (ran.code, ran.said) == (0, HELLO)
+    (sent,) = tap.requests_for(MESSAGES)
+    (arrived,) = provider.requests_for(MESSAGES)
+    bearer = f"Bearer {keys.ANTHROPIC_OAUTH_2}"
+    assert_relayed(sent, arrived, name=b"authorization", credential=bearer)
+
+
+def test_a_wrong_gateway_key_costs_a_plan_login_nothing(claude, tap, provider):
+    file = claude.log_in_to_claude_ai(keys.ANTHROPIC_OAUTH_2)
+    login = file.read_bytes()
+    ran = claude.ask("say hi", env=WRONG_KEY)
+    assert (ran.code, ran.report["api_error_status"]) == (1, 403)
+    assert len(tap.requests_for(MESSAGES)) == 1
+    assert provider.requests == ()
+    # After a 401 the client would have spent its refresh token.
+    assert file.read_bytes() == login
+
+
+def test_a_key_helper_sends_two_headers_of_which_one_arrives(claude, tap, provider):
+    claude.take_key_from_helper(keys.ANTHROPIC_API_KEY_2)
     ran = claude.ask("say hi", env=GATEWAY_KEY)
     assert (ran.code, ran.said) == (0, HELLO)
     (sent,) = tap.requests_for(MESSAGES)
