@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -32,6 +33,7 @@ from byok.core.explain_text import render
 from byok.core.facts import RequestFacts
 from byok.core.intake import check_head, read_facts, route_of
 from byok.core.routing import Deployment
+from byok.policy.rules import Rule
 from byok.store.location import store_path
 from byok.store.peek import peek_key
 
@@ -120,7 +122,8 @@ def explain_request(  # noqa: PLR0917 - one parameter for each option
     Nothing is sent and no server is needed. The same code decides as in the
     running gateway.
     """
-    config = _config(config_path)
+    environment = _Environment()
+    config = _config(config_path, environment)
     try:
         described = _described(curl, request_path, headers)
     except RequestInputError as error:
@@ -130,6 +133,7 @@ def explain_request(  # noqa: PLR0917 - one parameter for each option
     if body_path is not None:
         described = merged(described, RequestInput(body=body_path.read_bytes()))
     dry_run = _DryRun(config, described, client_ip=client_ip)
+    dry_run.suppose(f"{name} is set" for name in environment.supposed)
     dry_run.suppose_body(model, deployment, stream=stream)
     explanation = dry_run.explain(key, deployment)
     if as_json:
@@ -140,13 +144,40 @@ def explain_request(  # noqa: PLR0917 - one parameter for each option
         sys.exit(DENIED)
 
 
-def _config(path: Path) -> Config:
+class _Environment(Mapping[str, str]):
+    """
+    The environment, with a stand-in for each variable that is not set.
+
+    A dry run needs to know that there is a key and never the key itself, so it
+    works where the secrets are not: on a laptop, in a review, in CI.
+    """
+
+    def __init__(self) -> None:
+        self.supposed: list[str] = []
+
+    def __getitem__(self, name: str) -> str:
+        value = os.environ.get(name)
+        if value:
+            return value
+        if name not in self.supposed:
+            self.supposed.append(name)
+        return f"supposed-{name.lower()}-{'x' * 32}"
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(os.environ)
+
+    def __len__(self) -> int:
+        return len(os.environ)
+
+
+def _config(path: Path, environment: Mapping[str, str]) -> Config:
     try:
-        return load(path)
+        return load(path, environ=environment)
     except ConfigError as error:
         click.echo(f"{path} is not valid; nothing can be explained by it.", err=True)
         for finding in error.findings:
-            click.echo(str(finding), err=True)
+            if finding.level == "error":
+                click.echo(str(finding), err=True)
         click.echo(f"Run: byok validate {path}", err=True)
         sys.exit(1)
 
@@ -164,6 +195,11 @@ def _described(
     return out
 
 
+def _asks_for_address(rule: Rule) -> bool:
+    asked = (rule.match, rule.unless)
+    return any(match is not None and match.client_ip for match in asked)
+
+
 class _DryRun:
     """One request on its way through the gateway's own functions."""
 
@@ -175,10 +211,10 @@ class _DryRun:
         self._request = described
         self._client_ip = client_ip
         self._assumed: list[str] = []
-        if not client_ip:
-            self._assumed.append(
-                "client_ip is unknown: rules that ask for it do not match"
-            )
+
+    def suppose(self, statements: Iterable[str]) -> None:
+        """Note what was taken for granted."""
+        self._assumed.extend(statements)
 
     def suppose_body(
         self, model: str | None, deployment: str | None, *, stream: bool
@@ -229,12 +265,16 @@ class _DryRun:
                     result = decide(
                         facts, caller, self._gateway, deployment=self._named(deployment)
                     )
+        if not self._client_ip and any(map(_asks_for_address, self._config.rules)):
+            self._assumed.append("client_ip is unknown; name it with --client-ip")
         return explain(
             facts,
             caller,
             result,
             Setting(
                 config_digest=self._config.digest,
+                method=request.method or "POST",
+                path=request.path or "/v1/messages",
                 assumed=tuple(self._assumed),
                 warnings=request.warnings,
             ),
@@ -270,7 +310,7 @@ class _DryRun:
         )
 
     def _caller(self, key: str | None) -> Caller | Refusal:
-        if self._config.master_key is None:
+        if self._config.general.single_user:
             return SINGLE_USER
         order = carriers(self._config.key_header_name)
         presented = find_key(self._request.headers, order)

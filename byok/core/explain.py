@@ -24,10 +24,16 @@ Json = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What an explanation says of its circumstances, beside the decision."""
+    """
+    What an explanation says of its circumstances, beside the decision.
+
+    `method` and `path` are shown of a request that was refused before it was read.
+    """
 
     config_digest: str = ""
     decision_id: str = ""
+    method: str = ""
+    path: str = ""
     assumed: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -49,7 +55,7 @@ def explain(
         "version": VERSION,
         "decision_id": setting.decision_id or None,
         "config_digest": setting.config_digest or None,
-        "request": _request(facts, result),
+        "request": _request(facts, result, setting),
         "caller": _caller(caller),
         "verdict": "deny" if refusal else "allow",
         "refusal": _refusal(refusal),
@@ -71,10 +77,12 @@ def explain(
     return out
 
 
-def _request(facts: RequestFacts | None, result: Decided | Refusal) -> Json:
+def _request(
+    facts: RequestFacts | None, result: Decided | Refusal, setting: Setting
+) -> Json:
     request: dict[str, object] = {
-        "method": facts.method if facts else None,
-        "route": facts.route.id if facts else None,
+        "method": facts.method if facts else setting.method or None,
+        "route": facts.route.id if facts else setting.path or None,
         "model": facts.head.model if facts and facts.head else None,
     }
     if isinstance(result, Decided):
