@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from byok.core.errors import Refusal
-from byok.core.exchange import Caller, Decided, lay_out
+from byok.core.exchange import Caller, Decided, credential_field, lay_out
 from byok.core.facts import RequestFacts
 from byok.core.secret import fingerprint
-from byok.policy import floor, slot
+from byok.policy import classes, floor, slot
 from byok.policy.outcome import HeaderDecision, Injection, Outcome, Overridden
-from byok.policy.plan import DEFAULT_DENY
+from byok.policy.plan import DEFAULT_DENY, sent_field
 from byok.policy.rules import Action, Rule
 
 VERSION = 1
@@ -68,9 +68,12 @@ def explain(
     }
     if isinstance(result, Decided) and facts is not None:
         outcome = result.outcome
-        out["slots"] = [_slot(each, outcome) for each in outcome.decisions]
+        out["slots"] = [
+            _slot(each, outcome, _sent_as(facts, result, each))
+            for each in outcome.decisions
+        ]
         out["injections"] = [_injection(each) for each in outcome.injections]
-        out["credential"] = _credential(result)
+        out["credential"] = _credential(facts, result)
         if refusal is None:
             sent = lay_out(facts, result).headers
             out["sends"] = sorted({name.decode("latin-1") for name, _ in sent})
@@ -122,7 +125,20 @@ def _refusal(refusal: Refusal | None) -> Json | None:
     }
 
 
-def _slot(decision: HeaderDecision, outcome: Outcome) -> Json:
+def _sent_as(
+    facts: RequestFacts, result: Decided, decision: HeaderDecision
+) -> str | None:
+    if result.refusal is not None:
+        return None
+    outcome = result.outcome
+    if decision.index == outcome.credential.index:
+        field = credential_field(facts, result)
+    else:
+        field = sent_field(outcome.headers[decision.index], decision.verdict)
+    return None if field is None else field[0].decode("latin-1")
+
+
+def _slot(decision: HeaderDecision, outcome: Outcome, sent_as: str | None) -> Json:
     value = outcome.headers[decision.index][1]
     verdict = decision.verdict
     shown: dict[str, object] = {"length": len(value)}
@@ -134,12 +150,14 @@ def _slot(decision: HeaderDecision, outcome: Outcome) -> Json:
         "classified_by": decision.kind.how.value,
         "value": shown,
         "verdict": verdict.action.word,
+        "sent_as": sent_as,
+        "drops": [glob.text for glob in verdict.drop],
         "reason": _reason(verdict.rule, verdict.reason.value),
-        "determining": [_rule(verdict.rule)]
+        "determining": [_rule(rule) for rule in (verdict.rule, *verdict.beside)]
         if verdict.rule
         else [{"rule": DEFAULT_DENY, "tier": None, "origin": None, "why": ""}],
         "overridden": [_overridden(each) for each in verdict.over],
-        "note": _note(decision, outcome),
+        "note": _note(decision, outcome, host),
     }
 
 
@@ -165,12 +183,19 @@ def _overridden(each: Overridden) -> Json:
     }
 
 
-def _note(decision: HeaderDecision, outcome: Outcome) -> str:
+def _note(decision: HeaderDecision, outcome: Outcome, host: str) -> str:
     rule = decision.verdict.rule
+    cls = decision.kind.cls.removeprefix(classes.PROVIDER_CREDENTIAL_PREFIX)
     if rule is None and decision.kind.is_provider_credential:
         return "set forward_llm_provider_auth_headers: true to forward it"
     if rule is None:
         return ""
+    if rule.id == floor.HOST_PIN:
+        return f"{host} is not trusted for {cls}"
+    if rule.id == floor.SLOT:
+        slots = sorted(classes.OWN_SLOTS.get(decision.kind.cls, {}))
+        where = " or ".join(name.decode() for name in slots) or "no header"
+        return f"{cls} travels only in {where}, and alone"
     if rule.id == floor.SINGLE_CREDENTIAL:
         return f"the credential slot chose {outcome.credential.source}"
     if decision.verdict.action is Action.FILTER:
@@ -182,19 +207,23 @@ def _note(decision: HeaderDecision, outcome: Outcome) -> str:
 
 
 def _injection(each: Injection) -> Json:
+    inject = each.rule.inject
     return {
         "slot": f"out:{each.name}",
+        "when": inject.when.value if inject else None,
         "applied": each.applied,
         "determining": [_rule(each.rule)],
         "overridden": [_overridden(over) for over in each.over],
     }
 
 
-def _credential(result: Decided) -> Json:
+def _credential(facts: RequestFacts, result: Decided) -> Json:
     credential = result.outcome.credential
+    field = None if result.refusal else credential_field(facts, result)
     return {
         "source": credential.source,
         "header": credential.name or None,
+        "sent_as": None if field is None else field[0].decode("latin-1"),
         "class": credential.cls or None,
         "payer": None if credential.source == slot.NONE else credential.payer,
         "policy": str(credential.where),
