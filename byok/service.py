@@ -85,7 +85,7 @@ class GatewayService(MultiService):
             lambda: [each.shown for each in changed(config.sources)], clock=self._clock
         )
         self._ports: list[IListeningPort] = []
-        self._starting: Deferred[None] | None = None
+        self.starting: Deferred[None] | None = None
         self.listening: tuple[Listening, ...] = ()
         for secret in config.secrets:
             live.add(secret)
@@ -97,10 +97,10 @@ class GatewayService(MultiService):
         super().setServiceParent(parent)
 
     def startService(self) -> None:
-        """Begin to open everything; where that fails, `fail` is called."""
+        """Begin to open everything; `starting` fires when that is done or failed."""
         super().startService()
-        self._starting = Deferred.fromCoroutine(self._start())
-        self._starting.addErrback(self._not_started)
+        self.starting = Deferred.fromCoroutine(self._start())
+        self.starting.addErrback(self._not_started)
 
     def stopService(self) -> Deferred[None]:
         """Close everything; fires when nothing is open any more."""
@@ -126,13 +126,14 @@ class GatewayService(MultiService):
 
     async def _stop(self) -> None:
         await maybeDeferred(super().stopService)
-        if self._starting is not None:
-            await self._starting
+        if self.starting is not None:
+            await self.starting
         await gatherResults([maybeDeferred(port.stopListening) for port in self._ports])
         await self._watch.stop()
         await self._providers.close()
         if self._store is not None:
             await self._store.close()
+        _log.info("stopped, and nothing is open any more", event="stopped")
 
     def _with_master_key(self) -> Config:
         config, is_new = with_master_key(self._config)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
+from signal import SIGTERM
 from types import TracebackType
 from typing import Self
 
@@ -58,8 +59,8 @@ class Gateway:
     Starts the gateway on a free port and waits until it listens.
 
     Used as a context manager. Leaving it sends SIGTERM, and fails if the
-    gateway does not end with exit code 0. Everything it writes stays in
-    *directory*, everything it prints in `output`.
+    gateway did not close everything in order, or logged an error meanwhile.
+    Everything it writes stays in *directory*, everything it prints in `output`.
     """
 
     def __init__(
@@ -96,7 +97,14 @@ class Gateway:
     ) -> None:
         code = self._process.stop()
         if kind is None:
-            assert code == 0, f"the gateway ended with {code}:\n{self.output}"
+            # twistd, once all is closed, ends itself by the signal it was sent.
+            assert code == -SIGTERM, f"the gateway ended with {code}:\n{self.output}"
+            names = [one.get("event") for one in self.events]
+            assert "stopped" in names, (
+                f"the gateway left without a word:\n{self.output}"
+            )
+            levels = {one.get("level") for one in self.events}
+            assert not levels & {"error", "critical"}, self.output
 
     @property
     def url(self) -> str:
