@@ -86,6 +86,7 @@ CODES: dict[str, Code] = {
         ("E203", "a rule without an action"),
         ("E204", "a lock on something that gives instead of taking away"),
         ("E205", "a rule that asks for what its place already says"),
+        ("E206", "a rule about the request that asks for a header which came"),
         ("E210", "a credential in a policy"),
         ("E220", "two rules that put different values into one header"),
         ("E221", "a policy pack that does not exist"),

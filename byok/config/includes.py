@@ -46,7 +46,7 @@ def gather(path: Path, findings: Findings) -> Gathered:
     sources = [source_of(path.resolve(), name, data)]
     tree = read_tree(data, name, findings)
     if tree is not None:
-        for leaf in _included(tree, findings):
+        for leaf in _included(tree):
             tree = _merge_file(tree, leaf, path.parent, sources, findings)
     return Gathered(
         tree=tree,
@@ -57,21 +57,12 @@ def gather(path: Path, findings: Findings) -> Gathered:
     )
 
 
-def _included(tree: Table, findings: Findings) -> list[Leaf]:
-    node = tree.get("include")
-    if node is None:
-        return []
-    leaves = [each for each in tree.items("include") if isinstance(each, Leaf)]
-    named = [each for each in leaves if isinstance(each.value, str)]
-    if not isinstance(node, Items) or len(named) != len(node.items):
-        findings.add(
-            "E101",
-            node.mark,
-            "include",
-            "include is not a list of file names",
-            remedy="Write one file name a line: `- models.yaml`.",
-        )
-    return named
+def _included(tree: Table) -> list[Leaf]:
+    return [
+        each
+        for each in tree.items("include")
+        if isinstance(each, Leaf) and isinstance(each.value, str)
+    ]
 
 
 def _merge_file(

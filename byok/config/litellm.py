@@ -310,6 +310,12 @@ _BOOLEANS = frozenset(
         "use_x_forwarded_for",
     }
 )
+_SWITCHES = _BOOLEANS | {
+    name.removesuffix("?")
+    for names in NO_EFFECT.values()
+    for name in names.split()
+    if name.endswith("?")
+}
 
 
 def _table() -> dict[Section, dict[str, Known]]:
@@ -329,23 +335,23 @@ def _table() -> dict[Section, dict[str, Known]]:
             known[name] = Known(
                 verdict=Verdict.NO_EFFECT,
                 how=how,
-                boolean=name in _BOOLEANS,
+                boolean=name in _SWITCHES,
                 protects=True,
             )
         for name, how in _DIFFERS.get(section, {}).items():
             known[name] = Known(
-                verdict=Verdict.DIFFERS, how=how, boolean=name in _BOOLEANS
+                verdict=Verdict.DIFFERS, how=how, boolean=name in _SWITCHES
             )
         for name, how in _REPLACED.get(section, {}).items():
             known[name] = Known(
                 verdict=Verdict.DIFFERS,
                 how=how,
-                boolean=name in _BOOLEANS,
+                boolean=name in _SWITCHES,
                 replaced=True,
             )
         for name, how in _UNSAFE.get(section, {}).items():
             known[name] = Known(
-                verdict=Verdict.UNSAFE, how=how, boolean=name in _BOOLEANS
+                verdict=Verdict.UNSAFE, how=how, boolean=name in _SWITCHES
             )
         table[section] = known
     return table

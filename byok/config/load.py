@@ -151,6 +151,7 @@ class _Reading:
             findings=findings,
         )
         listeners = read_listeners(tree, refs, listen)
+        store_url = read_store(tree, refs)
         general = read_general(tree, refs, listeners)
         known = read_providers(
             tree, refs, plaintext_loopback=general.allow_plaintext_loopback
@@ -169,7 +170,7 @@ class _Reading:
             directory=self._gathered.directory,
             digest=_digest(sources),
             listen=listeners,
-            store_url=read_store(tree, refs),
+            store_url=store_url,
             providers=tuple(known.providers.values()),
             deployments=usable,
             unsupported=unsupported,

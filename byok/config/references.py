@@ -201,31 +201,14 @@ def environment_table(tree: Table, findings: Findings) -> dict[str, str]:
     table: dict[str, str] = {}
     for name, entry in tree.table("environment_variables").entries.items():
         node = entry.node
-        path = "environment_variables"
-        if not _NAME.fullmatch(name):
-            findings.add(
-                "E130",
-                entry.mark,
-                path,
-                "a variable's name is capitals, digits and underscores",
-                remedy="Rename it, here and where it is used.",
-            )
-        elif not isinstance(node, Leaf) or node.value is None:
-            findings.add(
-                "E101",
-                node.mark,
-                path,
-                "a variable's value is one text",
-                remedy="Write `NAME: value`.",
-            )
-        elif is_reference(node):
+        if is_reference(node):
             findings.add(
                 "E130",
                 node.mark,
-                path,
+                "environment_variables",
                 "a variable here may not refer to another",
                 remedy="Refer to the other one where this one is used.",
             )
-        else:
+        elif isinstance(node, Leaf) and node.value is not None:
             table[name] = str(node.value) if isinstance(node.value, str) else node.text
     return table

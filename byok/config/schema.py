@@ -101,6 +101,8 @@ def _subschemas(schema: Any) -> Iterator[dict[str, Any]]:
 
 def _report(error: ValidationError, tree: Table, findings: Findings) -> None:
     path: Path = tuple(error.absolute_path)
+    if "policies" in path[:-1]:
+        return  # rules are read by the policy language, which says more
     if error.validator == "additionalProperties":
         _report_unknown(error, path, tree, findings)
         return
@@ -139,17 +141,24 @@ def _report_unknown(
     for key in keys:
         if key in names:
             continue
-        near = suggestion(key, names)
         name = name_of(path)
         findings.add(
             "E163" if path == ("providers",) else "E102",
             key_mark_of(tree, (*path, key)),
             name_of((*path, key)),
             f"{shown(key)} is not a key of {name}",
-            remedy=f"Did you mean {near}?"
-            if near
-            else f"Known here: {', '.join(sorted(names))}.",
+            remedy=_correction(key, names),
         )
+
+
+def _correction(key: str, names: frozenset[str]) -> str:
+    near = suggestion(key, names)
+    if near:
+        return f"Did you mean {near}?"
+    for section in (Section.GENERAL, Section.PARAMS, Section.TOP):
+        if key in section_properties(section):
+            return f"Move it to {section}."
+    return f"Known here: {', '.join(sorted(names))}."
 
 
 def _report_missing(

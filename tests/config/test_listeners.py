@@ -1,0 +1,82 @@
+"""Endpoint strings: what they listen on, and who can reach that."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from byok.config.listeners import DEFAULT, ListenerError, of_host_and_port, parse
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "loopback"),
+    [
+        (DEFAULT, True),
+        ("tcp:4000", False),
+        ("tcp:port=4000:interface=127.0.0.1", True),
+        ("tcp:4000:interface=0.0.0.0", False),
+        ("tcp:4000:interface=localhost", True),
+        ("tcp:4000:interface=10.0.0.7", False),
+        ("tcp:4000:interface=gateway.corp.example", False),
+        ("tcp6:4000", False),
+        (r"tcp6:4000:interface=\:\:1", True),
+        (r"tcp6:4000:interface=\:\:", False),
+        ("ssl:443:privateKey=key.pem:interface=127.0.0.1", True),
+        ("unix:/run/byok.sock", True),
+        ("unix:address=/run/byok.sock", True),
+        ("systemd:domain=INET:index=0", False),
+        ("tcp:0:interface=127.0.0.1", True),
+    ],
+)
+def test_a_listener_knows_whether_others_can_reach_it(endpoint, loopback):
+    listener = parse(endpoint)
+
+    assert listener.endpoint == endpoint
+    assert listener.is_loopback is loopback
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "",
+        "4000",
+        "127.0.0.1:4000",
+        "http://localhost:4000",
+        "tcp",
+        "tcp:",
+        "tcp:port",
+        "tcp:65536",
+        "tcp:-1",
+        "tcp:99999999999999999999",
+        "tcp:٤٠٠٠",
+        "tcp:4000:interface=a=b",
+        "tcp:4000:\\",
+        "unix:",
+        "fd:3",
+    ],
+)
+def test_nonsense_is_refused(endpoint):
+    with pytest.raises(ListenerError):
+        parse(endpoint)
+
+
+@pytest.mark.parametrize(
+    ("host", "endpoint", "loopback"),
+    [
+        ("127.0.0.1", "tcp:4000:interface=127.0.0.1", True),
+        ("0.0.0.0", "tcp:4000:interface=0.0.0.0", False),
+        ("::1", r"tcp6:4000:interface=\:\:1", True),
+    ],
+)
+def test_host_and_port_become_an_endpoint(host, endpoint, loopback):
+    assert of_host_and_port(host, 4000) == endpoint
+    assert parse(endpoint).is_loopback is loopback
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_listener_or_refused(text):
+    try:
+        listener = parse(text)
+    except ListenerError as error:
+        assert len(text) < 12 or text not in str(error)  # noqa: PT017
+    else:
+        assert listener.endpoint == text
