@@ -22,6 +22,7 @@ from byok.upstream.agent import ProviderAnswer
 from byok.upstream.provider import Providers
 from tests.support import keys, plays
 from tests.support.provider import Provider
+from tests.support.sweep import exempt
 from tests.upstream.reading import body_of
 from tests.upstream.shipments import deployment, loopback, planned
 
@@ -365,7 +366,7 @@ class FaultTests(Sending):
 def home_with_netrc(home: Path) -> Path:
     home.mkdir()
     netrc = f"machine 127.0.0.1 login user password {keys.BASIC_PASSWORD}\n"
-    (home / ".netrc").write_text(netrc)
+    exempt(home / ".netrc").write_text(netrc)
     return home
 
 
