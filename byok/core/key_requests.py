@@ -190,12 +190,13 @@ def refuse_unknown(unknown: Collection[str], known: Collection[str]) -> Refusal 
     return bad_field(f"Unknown fields: {', '.join(named)}.")
 
 
-def read_given_key(text: str) -> Secret | Refusal:
+def read_given_key(text: str, *, master_key: Secret | None) -> Secret | Refusal:
     """
     Accept a key that the admin chose, weak ones too, and refuse what cannot be one.
 
     A provider's key is refused: as a virtual key it would be recognised by its
-    shape, taken for its owner's, and never tried as one of ours.
+    shape, taken for its owner's, and never tried as one of ours. So is the
+    *master_key*, which is always tried first.
     """
     if not (text.isascii() and text.isprintable()) or " " in text:
         return bad_field(
@@ -215,6 +216,8 @@ def read_given_key(text: str) -> Secret | Refusal:
             f"key: begins with {PREFIX} but its checksum is wrong. Keys of that "
             "shape are made by byok: leave the field out."
         )
+    if Secret(text) == master_key:
+        return bad_field("key: this is the master key, which opens everything.")
     return Secret(text)
 
 

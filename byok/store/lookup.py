@@ -113,7 +113,7 @@ class KeyLookup:
         try:
             return await self._store.update(found.token_id, change) or found
         except StoreUnavailable as error:
-            self.log.warn(  # noqa: G010 - Twisted's name
+            self.log.warn(
                 "key {token_id} still needs its former pepper: {error}",
                 token_id=found.token_id,
                 error=str(error),

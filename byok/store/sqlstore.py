@@ -118,7 +118,7 @@ class ChangeWatch:
         except StoreUnavailable as error:
             if not self._blind:
                 self._blind = True
-                self.log.warn(  # noqa: G010 - Twisted's name
+                self.log.warn(
                     "changes of keys are not noticed for now: {error}", error=str(error)
                 )
             return

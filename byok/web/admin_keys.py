@@ -263,11 +263,9 @@ class KeyAdmin:
             return new_key(self._random_bytes(KEY_BYTES))
         if not isinstance(given, str):
             return bad_field("key: a text.")
-        key = read_given_key(given)
+        key = read_given_key(given, master_key=self._master_key)
         if isinstance(key, Refusal):
             return key
-        if key == self._master_key:
-            return bad_field("key: this is the master key, which opens everything.")
         digests = self._peppers.digests(key.reveal_bytes())
         if await self._store.maybe_by_digest(digests, now=self._seconds()):
             return _taken(KeyTaken())

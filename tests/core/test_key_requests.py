@@ -27,6 +27,7 @@ from tests.support.keys import (
     ANTHROPIC_OAUTH,
     GOOGLE,
     KEY_PEPPER,
+    MASTER_KEY,
     OPENAI_API_KEY,
     VIRTUAL_KEY,
 )
@@ -277,7 +278,7 @@ def test_any_json_object_is_understood_or_refused(body):
 
 @pytest.mark.parametrize("key", ["sk-1234", "sk-12345", VIRTUAL_KEY])
 def test_a_key_of_the_admins_choice_is_accepted(key):
-    assert read_given_key(key) == Secret(key)
+    assert read_given_key(key, master_key=Secret(MASTER_KEY)) == Secret(key)
 
 
 @pytest.mark.parametrize(
@@ -295,10 +296,11 @@ def test_a_key_of_the_admins_choice_is_accepted(key):
         ANTHROPIC_OAUTH,
         OPENAI_API_KEY,
         GOOGLE,
+        MASTER_KEY,
     ],
 )
 def test_what_cannot_be_one_of_our_keys_is_refused_without_quoting_it(key):
-    refusal = read_given_key(key)
+    refusal = read_given_key(key, master_key=Secret(MASTER_KEY))
 
     assert isinstance(refusal, Refusal)
     assert refusal.status == 400
@@ -306,7 +308,9 @@ def test_what_cannot_be_one_of_our_keys_is_refused_without_quoting_it(key):
 
 
 def test_a_generated_key_can_be_given_again():
-    assert read_given_key(new_key(bytes(32)).reveal()) == new_key(bytes(32))
+    key = new_key(bytes(32))
+
+    assert read_given_key(key.reveal(), master_key=None) == key
 
 
 @pytest.mark.parametrize(("length", "weak"), [(7, True), (23, True), (24, False)])

@@ -1,12 +1,9 @@
 """Key records for the tests of the store."""
 
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from twisted.internet import reactor
-from twisted.trial.unittest import TestCase
 
 from byok.core.keys import Peppers, VirtualKey, display_name, new_token_id
 from byok.core.secret import Secret
@@ -36,10 +33,3 @@ def record(key: str = VIRTUAL_KEY, /, number: int = 0, **fields: Any) -> Virtual
 def records(count: int, **fields: Any) -> list[VirtualKey]:
     """Make *count* records of keys that have nothing in common."""
     return [record(f"sk-{number:030}", number, **fields) for number in range(count)]
-
-
-def new_path(case: TestCase) -> Path:
-    """Return a place for a store, gone when *case* is over."""
-    directory = TemporaryDirectory()
-    case.addCleanup(directory.cleanup)
-    return Path(directory.name) / "byok.db"

@@ -1,6 +1,7 @@
 """What every key store does, run on each of them."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, gatherResults
@@ -10,7 +11,7 @@ from byok.store.faults import AliasTaken, KeyTaken
 from byok.store.keystore import KeyStore, Selection
 from byok.store.memory import MemoryKeyStore
 from byok.store.opening import open_store
-from tests.store.records import NOW, PEPPER, PEPPERS, REACTOR, new_path, record, records
+from tests.store.records import NOW, PEPPER, PEPPERS, REACTOR, record, records
 from tests.support.keys import VIRTUAL_KEY, VIRTUAL_KEY_2
 
 if TYPE_CHECKING:
@@ -205,7 +206,7 @@ class SqliteTests(KeyStoreContract, TestCase):
     """Keys in a SQLite file, asked from threads."""
 
     async def setUp(self):
-        path = new_path(self)
+        path = Path(self.mktemp())
         opened = await open_store(
             REACTOR, path, (PEPPER,), clock=REACTOR, poll_s=3600.0
         )

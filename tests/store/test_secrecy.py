@@ -3,6 +3,7 @@
 import hashlib
 import traceback
 from contextlib import contextmanager
+from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.pool import Pool
@@ -13,7 +14,7 @@ from byok.core.errors import StoreUnavailable
 from byok.core.keys import new_key
 from byok.store.lookup import KeyLookup
 from byok.store.opening import open_store
-from tests.store.records import NOW, PEPPER, REACTOR, new_path, record
+from tests.store.records import NOW, PEPPER, REACTOR, record
 from tests.support.keys import KEY_PEPPER, VIRTUAL_KEY, VIRTUAL_KEY_2
 
 
@@ -51,7 +52,7 @@ class SecrecyTests(TestCase):
 
     async def test_no_statement_and_no_parameter_holds_a_presented_key(self):
         with traced() as statements:
-            await self.live(new_path(self))
+            await self.live(Path(self.mktemp()))
 
         seen = "\n".join(statements).lower()
         # Parameters do show: the alias is one.
@@ -64,7 +65,7 @@ class SecrecyTests(TestCase):
             assert key[:12].lower() not in seen or key == "OR 1=1"
 
     async def test_a_stolen_database_holds_neither_keys_nor_plain_hashes(self):
-        path = new_path(self)
+        path = Path(self.mktemp())
         await self.live(path)
 
         files = [file for file in path.parent.iterdir() if file.suffix != ".pepper"]
@@ -76,7 +77,7 @@ class SecrecyTests(TestCase):
             assert hashlib.sha256(key).hexdigest().encode() not in stolen
 
     async def test_a_fault_of_the_database_quotes_no_parameter(self):
-        store = await open_store(REACTOR, new_path(self), (PEPPER,), clock=REACTOR)
+        store = await open_store(REACTOR, Path(self.mktemp()), (PEPPER,), clock=REACTOR)
         self.addCleanup(lambda: Deferred.fromCoroutine(store.close()))
 
         with self.assertRaises(StoreUnavailable) as caught:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from dataclasses import replace
+from pathlib import Path
 
 from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel, capturedLogs
@@ -15,7 +16,7 @@ from byok.store.faults import PepperLost
 from byok.store.lookup import KeyLookup
 from byok.store.opening import open_keys, open_store
 from byok.store.sqlstore import ChangeWatch
-from tests.store.records import NOW, PEPPER, PEPPERS, REACTOR, new_path, record
+from tests.store.records import NOW, PEPPER, PEPPERS, REACTOR, record
 from tests.support.keys import VIRTUAL_KEY, VIRTUAL_KEY_2
 
 KEY = VIRTUAL_KEY.encode()
@@ -27,7 +28,7 @@ class OtherProcessTests(TestCase):
     timeout = 20
 
     async def setUp(self):
-        self.path = new_path(self)
+        self.path = Path(self.mktemp())
         self.opened = await open_store(
             REACTOR, self.path, (PEPPER,), clock=REACTOR, poll_s=0.05
         )
@@ -83,7 +84,7 @@ class OtherProcessTests(TestCase):
         engine.dispose()
 
     async def test_a_closed_store_says_so(self):
-        store = await open_store(REACTOR, new_path(self), (PEPPER,), clock=REACTOR)
+        store = await open_store(REACTOR, Path(self.mktemp()), (PEPPER,), clock=REACTOR)
         await store.close()
 
         with self.assertRaises(StoreUnavailable):
@@ -93,7 +94,7 @@ class OtherProcessTests(TestCase):
         with self.assertRaises(StoreUnavailable):
             await open_store(
                 REACTOR,
-                new_path(self) / "missing" / "byok.db",
+                Path(self.mktemp()) / "missing" / "byok.db",
                 (PEPPER,),
                 clock=REACTOR,
             )
@@ -181,7 +182,7 @@ class AwayTests(TestCase):
         assert changes == ["change"]
 
     async def test_a_database_that_fails_is_a_fault_and_then_looked_at_anew(self):
-        path = new_path(self)
+        path = Path(self.mktemp())
         with open_keys(path, (PEPPER,)):
             pass
         engine = make_engine(path, connections=1)

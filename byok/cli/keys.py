@@ -1,0 +1,375 @@
+"""`byok keys`: virtual keys from the terminal, on the store itself."""
+
+import getpass
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NoReturn, TextIO, TypeVar
+
+import click
+
+from byok.cli.key_options import fields_of, key_options, option_named
+from byok.cli.key_screens import show_key, show_list, show_record, warn
+from byok.cli.render import err, out
+from byok.config import ConfigError, load
+from byok.core.errors import ByokError, Refusal
+from byok.core.key_requests import (
+    KeyChange,
+    changed,
+    grace_end,
+    new_record,
+    read_change,
+    read_given_key,
+)
+from byok.core.keys import (
+    KEY_BYTES,
+    TOKEN_ID_BYTES,
+    Peppers,
+    VirtualKey,
+    is_raw_key,
+    new_key,
+    new_token_id,
+    rotated,
+)
+from byok.core.secret import Secret
+from byok.store.faults import AliasTaken, KeyTaken
+from byok.store.keystore import Change, Selection
+from byok.store.location import store_path
+from byok.store.opening import open_keys
+from byok.store.sqlkeys import SqlKeys
+
+T = TypeVar("T")
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+REFUSED = 1
+UNUSABLE = 2
+_PAGE = 500
+
+_EPILOG = """\b
+Examples:
+  byok keys create --alias anne-laptop --models 'claude-*' --expires 30d
+  byok keys list
+  byok keys rotate anne-laptop --grace 24h
+  byok keys block anne-laptop
+
+\b
+A running gateway sees every change within a second.
+Exit codes: 0 done; 1 refused (no such key, alias taken); 2 wrong usage, or the
+  config or the store cannot be used.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    """What a command works on."""
+
+    keys: SqlKeys
+    peppers: Peppers
+    master_key: Secret | None
+
+
+@click.group(epilog=_EPILOG)
+def keys() -> None:
+    """
+    Make, list, change and delete virtual keys.
+
+    A key is named by its alias or its token id, never by itself: command lines
+    can be read by others.
+    """
+
+
+def _common(command: Command) -> Command:
+    """Give *command* the options that all have."""
+    command = click.option("--json", "as_json", is_flag=True, help="Print JSON.")(
+        command
+    )
+    return click.option(
+        "-c",
+        "--config",
+        "config_path",
+        type=click.Path(dir_okay=False, path_type=Path),
+        default="config.yaml",
+        show_default=True,
+        help="The gateway's configuration.",
+    )(command)
+
+
+@keys.command()
+@_common
+@key_options
+@click.option(
+    "--key-file",
+    type=click.File(),
+    help="Take the key from this file (- is standard input) instead of making one.",
+)
+def create(
+    config_path: Path,
+    key_file: TextIO | None,
+    as_json: bool,  # noqa: FBT001 - click's
+    **options: Any,
+) -> None:
+    """
+    Make a key and print it, this once.
+
+    Standard output gets the key alone, so `byok keys create > key.txt` keeps it.
+    """
+    now = time.time()
+    change = _read(options, now)
+    with _store(config_path) as store:
+        key = _given(key_file, store, now) if key_file else _new_key()
+        record = new_record(
+            change,
+            key,
+            store.peppers,
+            token_id=new_token_id(secrets.token_bytes(TOKEN_ID_BYTES)),
+            now=now,
+            by=_me(),
+        )
+        _done(lambda: store.keys.insert(record))
+    show_key(key, record, change, as_json=as_json)
+
+
+@keys.command("list")
+@_common
+@click.option("--user", help="Only keys of this user.")
+@click.option("--team", help="Only keys of this team.")
+def list_keys(
+    config_path: Path,
+    user: str | None,
+    team: str | None,
+    as_json: bool,  # noqa: FBT001 - click's
+) -> None:
+    """List all keys, the newest first."""
+    found: list[VirtualKey] = []
+    with _store(config_path) as store:
+        selection = Selection(size=_PAGE, user_id=user, team_id=team)
+        while page := store.keys.page(selection).keys:
+            found += page
+            selection = replace(selection, page=selection.page + 1)
+    show_list(found, as_json=as_json)
+
+
+@keys.command()
+@_common
+@click.argument("name")
+def show(
+    config_path: Path,
+    name: str,
+    as_json: bool,  # noqa: FBT001 - click's
+) -> None:
+    """Show one key, but for the key itself."""
+    with _store(config_path) as store:
+        record = _named(store, name)
+    show_record(record, as_json=as_json)
+
+
+@keys.command()
+@_common
+@click.argument("name")
+@key_options
+def update(
+    config_path: Path,
+    name: str,
+    as_json: bool,  # noqa: FBT001 - click's
+    **options: Any,
+) -> None:
+    """
+    Change what is given and keep the rest.
+
+    An empty value takes a setting away: --models '' opens all models again.
+    """
+    now = time.time()
+    change = _read(options, now)
+    with _store(config_path) as store:
+        record = _changed(
+            store, name, lambda found: changed(found, change, now=now, by=_me())
+        )
+    warn(change.warnings)
+    show_record(record, as_json=as_json)
+
+
+@keys.command()
+@_common
+@click.argument("name")
+def block(
+    config_path: Path,
+    name: str,
+    as_json: bool,  # noqa: FBT001 - click's
+) -> None:
+    """Refuse a key from now on; `unblock` takes it back."""
+    _set_blocked(config_path, name, blocked=True, as_json=as_json)
+
+
+@keys.command()
+@_common
+@click.argument("name")
+def unblock(
+    config_path: Path,
+    name: str,
+    as_json: bool,  # noqa: FBT001 - click's
+) -> None:
+    """Accept a blocked key again."""
+    _set_blocked(config_path, name, blocked=False, as_json=as_json)
+
+
+@keys.command()
+@_common
+@click.argument("name")
+@click.option(
+    "--grace",
+    default="",
+    metavar="SPAN",
+    help="Accept the old key for this long: 24h.  [default: it ends at once]",
+)
+def rotate(
+    config_path: Path,
+    name: str,
+    grace: str,
+    as_json: bool,  # noqa: FBT001 - click's
+) -> None:
+    """Put a new key in the place of one and print it, this once."""
+    now = time.time()
+    until = grace_end(grace, now)
+    if isinstance(until, Refusal):
+        _refuse(until.message.replace("grace_period", "--grace"))
+    key = _new_key()
+    with _store(config_path) as store:
+        record = _changed(
+            store,
+            name,
+            lambda found: replace(
+                rotated(found, key, store.peppers, now=now, grace_until=until),
+                updated_by=_me(),
+            ),
+        )
+    show_key(key, record, None, as_json=as_json)
+
+
+@keys.command()
+@_common
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete(
+    config_path: Path,
+    names: tuple[str, ...],
+    yes: bool,  # noqa: FBT001 - click's
+    as_json: bool,  # noqa: FBT001 - click's
+) -> None:
+    """Delete keys for good, all that are named or none."""
+    with _store(config_path) as store:
+        records = [_named(store, name) for name in names]
+        if not yes:
+            click.confirm(f"Delete {len(records)} keys for good?", abort=True, err=True)
+        ids = [record.token_id for record in records]
+        if not _done(lambda: store.keys.delete(ids)):
+            _refuse("Nothing was deleted: one of the keys is gone already.")
+    if as_json:
+        out().json({"deleted_keys": ids})
+    else:
+        err().line(f"Deleted: {', '.join(names)}.")
+
+
+@contextmanager
+def _store(config_path: Path) -> Iterator[_Opened]:
+    """Open the store of a configuration, or end with what is wrong with either."""
+    try:
+        config = load(config_path)
+    except ConfigError as error:
+        _end(f"{error}\n`byok validate {config_path}` says more.", UNUSABLE)
+    if config.general.single_user:
+        warn([f"{config_path}: has no master key, so nobody is asked for a key."])
+    try:
+        path = store_path(config.store_url, base=config.directory)
+        with open_keys(path, config.general.key_peppers) as store:
+            warn(store.warnings)
+            yield _Opened(
+                keys=store.keys, peppers=store.peppers, master_key=config.master_key
+            )
+    except ByokError as error:
+        _end(str(error), UNUSABLE)
+
+
+def _read(options: dict[str, Any], now: float) -> KeyChange:
+    change = read_change(fields_of(options), now=now)
+    if isinstance(change, Refusal):
+        _refuse(option_named(change.message))
+    return change
+
+
+def _new_key() -> Secret:
+    return new_key(secrets.token_bytes(KEY_BYTES))
+
+
+def _given(file: TextIO, store: _Opened, now: float) -> Secret:
+    key = read_given_key(file.read().strip(), master_key=store.master_key)
+    if isinstance(key, Refusal):
+        _refuse(key.message)
+    digests = store.peppers.digests(key.reveal_bytes())
+    if store.keys.maybe_by_digest(digests, now=now) is not None:
+        _refuse("This key is in use already.")
+    return key
+
+
+def _named(store: _Opened, name: str) -> VirtualKey:
+    if is_raw_key(name):
+        _refuse(
+            "That is a key, and others can read command lines. Name it by its alias "
+            "or its token id: `byok keys list` shows both."
+        )
+    record = store.keys.maybe_by_name(name)
+    if record is None:
+        _refuse(f"There is no key {name!r}. `byok keys list` shows all.")
+    return record
+
+
+def _changed(store: _Opened, name: str, change: Change) -> VirtualKey:
+    token_id = _named(store, name).token_id
+    record = _done(lambda: store.keys.update(token_id, change))
+    if record is None:
+        _refuse(f"The key {name!r} is gone: somebody deleted it just now.")
+    return record
+
+
+def _set_blocked(config_path: Path, name: str, *, blocked: bool, as_json: bool) -> None:
+    now = time.time()
+    with _store(config_path) as store:
+        record = _changed(
+            store,
+            name,
+            lambda found: replace(
+                found, blocked=blocked, updated_at=now, updated_by=_me()
+            ),
+        )
+    show_record(record, as_json=as_json)
+
+
+def _done(work: Callable[[], T]) -> T:
+    """Do *work*, or end with whose key or alias is in its way."""
+    try:
+        return work()
+    except AliasTaken:
+        _refuse("--alias: another key has this alias; choose one of its own.")
+    except KeyTaken:
+        _refuse("This key is in use already.")
+
+
+def _refuse(message: str) -> NoReturn:
+    _end(message, REFUSED)
+
+
+def _end(message: str, code: int) -> NoReturn:
+    for line in message.splitlines():
+        err().line(line)
+    sys.exit(code)
+
+
+def _me() -> str:
+    """Say who is at the terminal, for `created_by`."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError, ImportError):
+        return "cli"
