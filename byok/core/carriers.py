@@ -89,7 +89,7 @@ def refuse_key(headers: Headers, carrier: str) -> Refusal:
         headers,
         code="auth.invalid-key",
         message=(
-            f"The byok key in {carrier} is not accepted: it is unknown, expired or"
+            f"The byok key in {shown(carrier.encode())} is not accepted: it is unknown, expired or"
             " blocked. Compare it with the key you were given (in Claude Code it"
             " stands in ANTHROPIC_CUSTOM_HEADERS), or ask for a new one."
         ),
@@ -133,7 +133,7 @@ def seen(headers: Headers) -> str:
     for name, value in headers:
         if not classes.class_of_name(name).startswith("credential."):
             continue
-        header = name.decode("latin-1")
+        header = shown(name)
         if not value:
             found.append(f"{header} is empty")
             continue
@@ -141,3 +141,13 @@ def seen(headers: Headers) -> str:
         what = _WORDS.get(shape or "", "a value of no known shape")
         found.append(f"{header} holds {what}")
     return "; ".join(found) if found else "no credential at all came"
+
+
+def shown(name: bytes) -> str:
+    """
+    Return the words for the header *name* in a message to a client.
+
+    Claude Code hides every message that names one header literally, behind
+    "Invalid API key": the developer would go looking for the wrong key.
+    """
+    return "the API key header" if name == b"x-api-key" else name.decode("latin-1")
