@@ -9,6 +9,7 @@ from pathlib import Path
 from time import monotonic, time
 
 from tests.support.processes import ROOT, Watched
+from tests.support.sweep import exempt
 
 INSTALLED = Path(os.environ.get("BYOK_CLAUDE_CLI", ROOT / ".claude-cli")) / "claude"
 TIMEOUT_S = 90
@@ -50,7 +51,8 @@ class Claude:
 
     def __init__(self, binary: Path, base_url: str, place: Path) -> None:
         self._binary = binary
-        self.home = place / "home"
+        # What the client keeps of its own credentials is its own affair.
+        self.home = exempt(place / "home")
         self.project = place / "project"
         self.home.mkdir(parents=True)
         self.project.mkdir()

@@ -14,6 +14,7 @@ import yaml
 
 from tests.support import keys
 from tests.support.processes import ROOT, Watched
+from tests.support.sweep import note
 
 Json = dict[str, object]
 
@@ -96,6 +97,7 @@ class Gateway:
         traceback: TracebackType | None,
     ) -> None:
         code = self._process.stop()
+        note("the output of the gateway", self.output)
         if kind is None:
             # twistd, once all is closed, ends itself by the signal it was sent.
             assert code == -SIGTERM, f"the gateway ended with {code}:\n{self.output}"
