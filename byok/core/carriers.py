@@ -90,8 +90,8 @@ def refuse_key(headers: Headers, carrier: str) -> Refusal:
         code="auth.invalid-key",
         message=(
             f"The byok key in {shown(carrier.encode())} is not accepted: it is"
-            " unknown, expired or blocked. Compare it with the key you were given (in Claude Code it"
-            " stands in ANTHROPIC_CUSTOM_HEADERS), or ask for a new one."
+            " unknown, expired or blocked. Compare it with the key you were given (in"
+            " Claude Code it stands in ANTHROPIC_CUSTOM_HEADERS), or ask for a new one."
         ),
     )
 
