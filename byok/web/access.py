@@ -44,6 +44,8 @@ _PARTS = (
     ("request_id", "{request_id}"),
 )
 
+_UNREMARKABLE = frozenset({None, "", "complete"})
+
 _log = Logger(namespace="byok.access")
 
 
@@ -154,7 +156,7 @@ class AccessLog:
         """Write the line; at debug level where it is *quiet*."""
         level = LogLevel.debug if quiet else LogLevel.info
         fields = record.fields(now=self._clock.seconds())
-        parts = [text for name, text in _PARTS if fields[name] not in {None, ""}]
+        parts = [text for name, text in _PARTS if fields[name] not in _UNREMARKABLE]
         _log.emit(level, " ".join(("{method} {route} {status}", *parts)), **fields)
 
 

@@ -24,7 +24,11 @@ class Pair:
 
     def options(self) -> CertificateOptions:
         """What a listening endpoint wants of it."""
-        return CertificateOptions(privateKey=self.key, certificate=self.certificate)
+        return CertificateOptions(
+            # pyOpenSSL warns of its own types, which twisted's annotations ask for.
+            privateKey=self.key,  # type: ignore[arg-type]
+            certificate=self.certificate,  # type: ignore[arg-type]
+        )
 
 
 class Authority:

@@ -1,4 +1,4 @@
-"""Collects the body of a provider's answer, and how it ended."""
+"""Collects the body of a provider's answer."""
 
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol, connectionDone
@@ -8,19 +8,17 @@ from byok.upstream.agent import ProviderAnswer
 
 
 class Collected(Protocol):
-    """The bytes of one body; `ended` fires with the reason the body ended."""
+    """The bytes of one body; `ended` fires when no more will come."""
 
     def __init__(self) -> None:
         self.data = b""
-        self.ended: Deferred[Failure] = Deferred()
+        self.ended: Deferred[None] = Deferred()
 
     def dataReceived(self, data: bytes) -> None:
         self.data += data
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        # A failure handed to callback() would start the errback chain.
-        self.reason = reason
-        self.ended.callback(reason.type)
+        self.ended.callback(None)
 
 
 async def body_of(answer: ProviderAnswer) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import LogLevel, globalLogPublisher
+from twisted.logger import LogLevel
 from twisted.trial.unittest import TestCase
 
 from byok.core.errors import (
@@ -20,6 +20,7 @@ from byok.core.errors import (
 from byok.core.exchange import Planned
 from byok.upstream.agent import ProviderAnswer
 from byok.upstream.provider import Providers
+from tests.e2e.watching import Events
 from tests.support import keys, plays
 from tests.support.provider import Provider
 from tests.support.sweep import exempt
@@ -164,9 +165,8 @@ class RequestTests(Sending):
         self.assertEqual(proxy.received, b"")
 
     async def test_a_stopped_request_is_counted_and_logged_without_its_secret(self):
-        events = []
-        globalLogPublisher.addObserver(events.append)
-        self.addCleanup(globalLogPublisher.removeObserver, events.append)
+        events = Events()
+        events.watch(self)
         stray = ((b"x-note", keys.VIRTUAL_KEY.encode()),)
 
         with self.assertRaises(EgressViolation):
@@ -174,7 +174,9 @@ class RequestTests(Sending):
 
         self.assertEqual(self.provider.received, b"")
         self.assertEqual(self.providers.guard_trips, 1)
-        logged = [event for event in events if event["log_level"] is LogLevel.critical]
+        logged = [
+            event for event in events.all if event["log_level"] is LogLevel.critical
+        ]
         self.assertEqual(len(logged), 1)
         self.assertIn("x-note", logged[0]["reason"])
         self.assertNotIn(keys.VIRTUAL_KEY, repr(logged[0]))
