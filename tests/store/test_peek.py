@@ -1,0 +1,46 @@
+"""A dry run may look at a key, and leaves the store as it is."""
+
+from pathlib import Path
+
+import pytest
+
+from byok.store.opening import open_keys
+from byok.store.peek import peek_key
+from tests.store.records import PEPPER, record
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Return a place for a store."""
+    return tmp_path / "50% of byok.db"
+
+
+def test_a_key_is_found_by_alias_and_by_id(path):
+    with open_keys(path, (PEPPER,)) as store:
+        store.keys.insert(record(key_alias="anne"))
+
+    assert peek_key(path, "anne") == record(key_alias="anne")
+    assert peek_key(path, record().token_id) == record(key_alias="anne")
+    assert peek_key(path, "bob") is None
+
+
+def test_looking_at_a_store_that_is_open_elsewhere_sees_its_latest_keys(path):
+    with open_keys(path, (PEPPER,)) as store:
+        store.keys.insert(record(key_alias="anne"))
+
+        assert peek_key(path, "anne") is not None
+        store.keys.delete([record().token_id])
+        assert peek_key(path, "anne") is None
+
+
+def test_looking_for_a_store_makes_none(path):
+    assert peek_key(path, "anne") is None
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("content", ["", "no database at all\n" * 100])
+def test_what_cannot_be_read_is_no_key_and_stays_as_it_is(path, content):
+    path.write_text(content)
+
+    assert peek_key(path, "anne") is None
+    assert path.read_text() == content
