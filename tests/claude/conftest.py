@@ -25,11 +25,17 @@ def binary() -> Path:
 
 
 @pytest.fixture
-def stage(binary: Path, tmp_path: Path) -> Iterator[Stage]:
+def sections() -> dict[str, object]:
+    """What a test lays over the gateway's configuration, by parametrising this."""
+    return {}
+
+
+@pytest.fixture
+def stage(binary: Path, tmp_path: Path, sections: dict[str, object]) -> Iterator[Stage]:
     """Everything but the client."""
     directory = tmp_path / "gateway"
     directory.mkdir()
-    with staged(directory) as running:
+    with staged(directory, **sections) as running:
         yield running
 
 

@@ -21,7 +21,7 @@ Json = dict[str, object]
 MODELS = ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5")
 
 
-def own_key_config(provider_url: str, **sections: Json) -> Json:
+def own_key_config(provider_url: str, **sections: object) -> Json:
     """
     The smallest configuration in which every developer brings an own key.
 
@@ -51,7 +51,10 @@ def own_key_config(provider_url: str, **sections: Json) -> Json:
     }
     for name, section in sections.items():
         before = config.get(name)
-        config[name] = {**before, **section} if isinstance(before, dict) else section
+        if isinstance(before, dict) and isinstance(section, dict):
+            config[name] = {**before, **section}
+        else:
+            config[name] = section
     return config
 
 

@@ -37,14 +37,15 @@ def by_body(request: Request) -> bytes:
 
 
 @contextmanager
-def staged(directory: Path) -> Iterator[Stage]:
+def staged(directory: Path, **sections: object) -> Iterator[Stage]:
     """
     Run everything in *directory*, with one virtual key made.
 
+    *sections* are laid over the configuration (`own_key_config`).
     At the end no planted secret may be in what the gateway printed or wrote.
     """
     with ProviderProcess() as provider:
-        with Gateway(directory, own_key_config(provider.url)) as gateway:
+        with Gateway(directory, own_key_config(provider.url, **sections)) as gateway:
             gateway.make_key(key_alias="anna")
             with Wiretap(gateway.port) as tap:
                 yield Stage(tap=tap, gateway=gateway, provider=provider)
