@@ -91,14 +91,16 @@ def makeService(options: Options) -> IService:
     """
     Make the gateway that *options* describe; open nothing yet.
 
-    Whatever is wrong with the configuration is said all at once.
+    Whatever is wrong with the configuration is said all at once, and ends the
+    process: a UsageError raised here would be shown as a traceback by twistd,
+    and one raised while it reads options as a page of help before the findings.
     """
     from twisted.internet import reactor
 
     config = _load(options)
     twistd: Mapping[str, Any] = options.parent or {}
     if twistd.get("logger"):
-        raise usage.UsageError(
+        sys.exit(
             "byok writes its own log, so that no secret gets into it: use --logfile,"
             " and `byok --log-format json`, in place of --logger"
         )
@@ -122,13 +124,13 @@ def _load(options: Options) -> Config:
     try:
         return load(path, listen=options.listeners or None)
     except ListenerError as error:
-        raise usage.UsageError(str(error)) from error
+        sys.exit(f"byok: {error}")
     except ConfigError as error:
         findings = "\n".join(str(each) for each in error.findings)
-        raise usage.UsageError(
-            f"{path} cannot be used:\n{findings}\n"
-            f"`byok validate {path}` says the same, in colour."
-        ) from error
+        sys.exit(
+            f"byok: {path} cannot be used:\n{findings}\n"
+            f"`byok validate {path}` says the same, and more of what is fine."
+        )
 
 
 def _default_format(config: Config) -> str:

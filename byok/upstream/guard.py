@@ -27,6 +27,8 @@ from byok.upstream.outgoing import Outgoing
 _TOKENS = re.compile(rb"[A-Za-z0-9_-]+")
 _SLOTS = names.AMBIGUOUS_CREDENTIALS | names.NAMED_CREDENTIALS.keys()
 
+_log = Logger(namespace="byok.egress")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passport:
@@ -47,8 +49,6 @@ class Passport:
 
 class EgressGuard:
     """Checks, counts and sends; the only caller of an agent."""
-
-    _log = Logger(namespace="byok.egress")
 
     def __init__(self, *, clock: IReactorTime) -> None:
         self._clock = clock
@@ -71,7 +71,7 @@ class EgressGuard:
             check(outgoing, passport)
         except EgressViolation as violation:
             self.trips += 1
-            self._log.critical(
+            _log.critical(
                 "request stopped before it left: {reason} (deployment {deployment},"
                 " {trips} stopped since start)",
                 reason=str(violation),

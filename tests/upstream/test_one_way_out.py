@@ -1,0 +1,51 @@
+"""Only the guard sends: no other module of byok may ask an agent for anything."""
+
+import ast
+from pathlib import Path
+
+import byok
+
+ROOT = Path(byok.__file__).parent
+SENDERS = {"HTTPClient", "Agent", "ProxyAgent", "RedirectAgent", "Request"}
+CONNECTORS = {"getConnection", "connectTCP", "connectSSL", "create_connection"}
+
+
+def modules() -> dict[str, ast.Module]:
+    return {
+        str(path.relative_to(ROOT)): ast.parse(path.read_text())
+        for path in ROOT.rglob("*.py")
+    }
+
+
+def called(tree: ast.Module) -> set[str]:
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            match node.func:
+                case ast.Name(id=name) | ast.Attribute(attr=name):
+                    names.add(name)
+    return names
+
+
+def test_only_the_guard_makes_a_treq_client():
+    makers = {name for name, tree in modules().items() if "HTTPClient" in called(tree)}
+
+    assert makers == {"upstream/guard.py"}
+
+
+def test_only_the_agent_under_it_takes_a_connection_and_writes_a_request():
+    users = {
+        name
+        for name, tree in modules().items()
+        if called(tree) & (CONNECTORS | (SENDERS - {"HTTPClient"}))
+    }
+
+    assert users == {"upstream/agent.py"}
+
+
+def test_only_the_guards_caller_makes_that_agent():
+    makers = {
+        name for name, tree in modules().items() if "ExchangeAgent" in called(tree)
+    }
+
+    assert makers == {"upstream/provider.py"}
