@@ -77,7 +77,10 @@ def _is_about_tls(error: BaseException) -> bool:
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    reasons = error.reasons if isinstance(error, _CARRIERS) else [error]
-    return [
+    if not isinstance(error, _CARRIERS):
+        return [error]
+    reasons: list[Failure | BaseException] = error.reasons
+    causes = (
         reason.value if isinstance(reason, Failure) else reason for reason in reasons
-    ]
+    )
+    return [cause for cause in causes if cause is not None]

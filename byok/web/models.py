@@ -3,6 +3,7 @@
 from byok.core.edge import check_edge
 from byok.core.errors import Refusal
 from byok.core.exchange import Caller
+from byok.core.providers import PROVIDERS
 from byok.core.routing import Deployment, DeploymentTable
 from byok.web.identity import Identity
 from byok.web.visit import Visit
@@ -32,7 +33,7 @@ class Models:
         entries = [
             _entry(name, deployment)
             for name in self._table.groups
-            if caller.may_use(name) and (deployment := self._table.find(name))
+            if (deployment := self._served(name, caller))
         ]
         visit.say_json(
             200,
@@ -52,7 +53,7 @@ class Models:
         if isinstance(caller, Refusal):
             return caller
         name = visit.path.removeprefix(b"/v1/models/").decode("ascii")
-        found = self._table.find(name) if caller.may_use(name) else None
+        found = self._served(name, caller)
         if found is None:
             return Refusal(
                 status=404,
@@ -65,6 +66,11 @@ class Models:
             )
         visit.say_json(200, _entry(name, found))
         return None
+
+    def _served(self, name: str, caller: Caller) -> Deployment | None:
+        found = self._table.find(name) if caller.may_use(name) else None
+        # Names of providers that are not supported yet are taken, but not served.
+        return found if found and found.provider in PROVIDERS else None
 
     async def _caller(self, visit: Visit) -> Caller | Refusal:
         refusal = check_edge(visit.client.headers, visit.query)

@@ -38,7 +38,7 @@ ASK_ORG = ASK.replace(MODEL.encode(), b"company-model")
 
 
 def configuration(provider: str, **general: object) -> dict[str, object]:
-    """One model that developers bring keys for, and one that the company pays."""
+    """One model to bring keys for, one that the company pays, one not supported."""
     return {
         "model_list": [
             {"model_name": MODEL, "litellm_params": {"model": f"anthropic/{MODEL}"}},
@@ -49,6 +49,7 @@ def configuration(provider: str, **general: object) -> dict[str, object]:
                     "api_key": "os.environ/BYOK_TEST_DEPLOYMENT_KEY",
                 },
             },
+            {"model_name": "titan", "litellm_params": {"model": "bedrock/titan"}},
         ],
         "litellm_settings": {"forward_llm_provider_auth_headers": True},
         "general_settings": {

@@ -101,6 +101,14 @@ class RequestTests(House):
         gone = {b"cookie", b"te", b"x-forwarded-for", b"keep-alive", b"connection"}
         self.assertEqual(gone & set(sent.names()), set())
 
+    async def test_bytes_outside_ascii_do_not_leave_and_do_no_harm(self):
+        answer = await self.message(headers=(*OWN, ("User-Agent", "cl\xe4ude/1")))
+
+        self.assertEqual(answer.status, 200)
+        sent = await self.provider.request(0)
+        self.assertNotIn(b"\xe4", sent.raw)
+        self.assert_no_alarm()
+
     async def test_openais_shape_goes_to_its_own_path_with_a_bearer(self):
         answer = await self.ask(request("/v1/chat/completions", headers=OWN, body=ASK))
 

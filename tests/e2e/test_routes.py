@@ -87,6 +87,15 @@ class RouteTests(House):
         self.assertEqual(json.loads(open_.body)["id"], "company-model")
         self.assertEqual(closed.status, 404)
 
+    async def test_a_model_of_an_unsupported_provider_is_not_offered(self):
+        answer = await self.get("/v1/models", headers=OURS)
+
+        self.assertNotIn(b"titan", answer.body)
+        asked = await self.ask(
+            request(headers=OWN, body=ASK.replace(MODEL.encode(), b"titan"))
+        )
+        self.assertEqual(asked.value("x-byok-error"), "route.unsupported-provider")
+
     async def test_models_need_a_key(self):
         answer = await self.get("/v1/models")
 
@@ -107,8 +116,10 @@ class RouteTests(House):
                 "x-api-key": "credential.provider.anthropic.api_key",
             },
         )
-        payers = {each["id"]: each["payer"] for each in document["models"]}
-        self.assertEqual(payers, {MODEL: "user-key", "company-model": "user-key"})
+        payers = {each["id"]: each.get("payer") for each in document["models"]}
+        self.assertEqual(
+            payers, {MODEL: "user-key", "company-model": "user-key", "titan": None}
+        )
         for key in keys.ALL_CANARIES:
             self.assertNotIn(key.encode(), answer.body)
 

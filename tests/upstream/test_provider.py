@@ -7,9 +7,14 @@ from pathlib import Path
 
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import (
+    IHostnameResolver,
+    IHostResolution,
+    IReactorTime,
+)
 from twisted.logger import LogLevel
 from twisted.trial.unittest import TestCase
+from zope.interface import implementer
 
 from byok.core.errors import (
     EgressViolation,
@@ -26,6 +31,33 @@ from tests.support.provider import Provider
 from tests.support.sweep import exempt
 from tests.upstream.reading import body_of
 from tests.upstream.shipments import deployment, loopback, planned
+
+
+@implementer(IHostnameResolver)
+class NobodyKnows:
+    """A resolver that finds no name, without asking anybody."""
+
+    def resolveHostName(
+        self,
+        resolutionReceiver,
+        hostName,
+        portNumber=0,
+        addressTypes=None,
+        transportSemantics="TCP",
+    ):
+        resolution = Resolution(hostName)
+        resolutionReceiver.resolutionBegan(resolution)
+        resolutionReceiver.resolutionComplete()
+        return resolution
+
+
+@implementer(IHostResolution)
+class Resolution:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def cancel(self) -> None:
+        """There is nothing under way."""
 
 
 class Sending(TestCase):
@@ -302,6 +334,7 @@ class FaultTests(Sending):
             await self.send(planned(self.deployment))
 
     async def test_a_name_that_does_not_resolve_is_unreachable(self):
+        self.patch(reactor, "nameResolver", NobodyKnows())
         nowhere = loopback(443, scheme="https", host="does-not-exist.invalid")
 
         with self.assertRaisesRegex(ProviderUnreachable, "host name"):
