@@ -334,7 +334,8 @@ class FaultTests(Sending):
             await self.send(planned(self.deployment))
 
     async def test_a_name_that_does_not_resolve_is_unreachable(self):
-        self.patch(reactor, "nameResolver", NobodyKnows())
+        before = reactor.installNameResolver(NobodyKnows())
+        self.addCleanup(reactor.installNameResolver, before)
         nowhere = loopback(443, scheme="https", host="does-not-exist.invalid")
 
         with self.assertRaisesRegex(ProviderUnreachable, "host name"):
