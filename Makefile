@@ -92,7 +92,7 @@ lock: $(VENV)/.runtime ## renew requirements/*.txt within setup.cfg's floors
 clean: ## remove what building and testing leave behind
 	rm -rf build dist byok.egg-info htmlcov .coverage .coverage.* coverage.xml
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	rm -rf _trial_temp* tests.* twisted/plugins/dropin.cache
+	rm -rf _trial_temp* twisted/plugins/dropin.cache
 	find byok tests twisted -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## clean, and remove the environments too

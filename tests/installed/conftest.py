@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.sweep import exempt
+
 TREE = Path(__file__).resolve().parents[2]
 NOT_SOURCES = (
     ".git",
@@ -41,12 +43,17 @@ class Installed:
     tree: Path
     home: Path
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a program of it finds in its environment: nothing of the tests."""
+        return {"HOME": str(self.home), "PATH": os.defpath, "COLUMNS": "200"}
+
     def run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run *program* of the environment, far away from the source tree."""
         return subprocess.run(
             [self.bin / program, *arguments],
             cwd=self.home,
-            env={"HOME": str(self.home), "PATH": os.defpath, "COLUMNS": "200"},
+            env=self.environment,
             capture_output=True,
             text=True,
             timeout=60,
@@ -62,7 +69,8 @@ def tree(tmp_path_factory) -> Path:
     Building leaves files behind that the next build would take up; and a tree
     that twistd has run from has a plugin cache, which must not be packaged.
     """
-    copy = tmp_path_factory.mktemp("sources") / "a tree of byok"
+    # The tests are part of it, and with them the planted keys.
+    copy = exempt(tmp_path_factory.mktemp("sources")) / "a tree of byok"
     shutil.copytree(TREE, copy, ignore=shutil.ignore_patterns(*NOT_SOURCES))
     (copy / "twisted/plugins/dropin.cache").write_bytes(b"stale")
     return copy
@@ -71,7 +79,7 @@ def tree(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def built(tree, tmp_path_factory) -> Built:
     """Build the sdist, and the wheel from the sdist: so it has to be complete."""
-    out = tmp_path_factory.mktemp("dist")
+    out = exempt(tmp_path_factory.mktemp("dist"))
     must([sys.executable, "-m", "build", "--no-isolation", "--outdir", out, tree])
     (wheel,) = out.glob("*.whl")
     (sdist,) = out.glob("*.tar.gz")
@@ -101,7 +109,7 @@ def installed(request) -> Installed:
 
 def fresh_environment(tree: Path, where: Path) -> Installed:
     """Create an environment with what the lock for users names."""
-    must([sys.executable, "-m", "venv", where / "venv"])
+    must([sys.executable, "-m", "venv", exempt(where / "venv")])
     home = where / "home"
     home.mkdir()
     environment = Installed(bin=where / "venv/bin", tree=tree, home=home)

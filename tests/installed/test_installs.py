@@ -1,10 +1,16 @@
 """byok works from a wheel, and from an editable install, in a fresh environment."""
 
 import json
+import shutil
+import stat
+from http.client import HTTPConnection
+from signal import SIGTERM
 
 import pytest
 
 import byok
+from tests.support.gateway import bound_port
+from tests.support.processes import Watched
 
 pytestmark = [pytest.mark.installed, pytest.mark.timeout(300)]
 
@@ -54,6 +60,33 @@ def test_the_shipped_example_is_valid(installed):
     done = installed.run("byok", "validate", str(example))
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_shipped_example_is_served(installed, tmp_path):
+    config = shutil.copy(installed.tree / "examples/quickstart.yaml", tmp_path)
+    gateway = Watched(
+        [
+            *(installed.bin / "twistd", "--nodaemon", "--pidfile="),
+            *("byok", "-c", config, "--port", "0", "--log-format", "json"),
+        ],
+        cwd=tmp_path,
+        env=installed.environment,
+    )
+
+    try:
+        connection = HTTPConnection("127.0.0.1", gateway.wait_for(bound_port))
+        connection.request("GET", "/health/readiness")
+        answer = json.loads(connection.getresponse().read())
+        connection.close()
+    finally:
+        code = gateway.stop()
+
+    assert (answer["status"], answer["version"]) == ("healthy", byok.__version__)
+    assert code == -SIGTERM, gateway.output
+    made = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert made.pop("quickstart.yaml")
+    assert made["master.key"] == made["byok.db"] == 0o600
+    assert set(made.values()) == {0o600}
 
 
 def test_a_wheel_carries_its_schemas_and_policies_in_the_package(from_wheel, tree):
