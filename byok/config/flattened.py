@@ -13,11 +13,10 @@ from typing import Any
 
 from byok.config.findings import Findings
 from byok.config.litellm import LITELLM_KEYS, Section
+from byok.config.masking import harmless, is_suspicious, masked
 from byok.config.nodes import Table
 from byok.config.reader import decoded, read_tree
-from byok.config.references import ENVIRONMENT_PREFIX, FILE_PREFIX
 from byok.config.schema import config_schema
-from byok.policy.classes import find_credential
 
 _LINE = re.compile(
     r"(?P<dash>- )?(?P<key>[A-Za-z_][A-Za-z0-9_./*-]*):"
@@ -26,15 +25,6 @@ _LINE = re.compile(
 _ITEM = re.compile(r"- (?P<value>\S.*?)[ \t]*")
 # The name above the listing, which is copied along with it.
 _TITLE = re.compile(r"[\w.-]+\.ya?ml")
-_COMMENT = re.compile(r"(?P<before>.*?)(?P<comment>(?:(?<=\s)|\A)#.*)?")
-_SECRET_NAME = re.compile(
-    r"(?:.*_)?(?:key|keys|token|secret|password|pepper|credentials|url)"
-)
-_NAMED_SECRET = re.compile(
-    r"(?:key|token|secret|password|pepper)\w*['\"]?\s*[:=]", re.IGNORECASE
-)
-_WORD = re.compile(r"true|false|null|~|-?[0-9]+(?:\.[0-9]+)?", re.IGNORECASE)
-_LONG = 16
 
 _SECTIONS = {
     "general_settings": Section.GENERAL,
@@ -53,6 +43,7 @@ class _Open:
     indent: int
     is_list: bool
     name: str = ""
+    is_empty: bool = True
 
     def knows(self, key: str) -> bool:
         """Does the schema say that *key* stands here?"""
@@ -144,7 +135,7 @@ class _Restorer:
         found = _LINE.fullmatch(follower)
         is_header = found is not None and found["key"] in self._root["properties"]
         indent = 0 if is_header and not above_content else self._indent
-        self._out.append(" " * indent + _harmless(text))
+        self._out.append(" " * indent + harmless(text))
 
     def _content(self, line: str) -> bool:
         found = _LINE.fullmatch(line)
@@ -152,7 +143,7 @@ class _Restorer:
             item = _ITEM.fullmatch(line)
             return item is not None and self._item(item["value"])
         if found["dash"]:
-            entry = self._list()
+            entry = self._list(found["key"])
             if entry is None:
                 return False
             schema = self._resolved(entry.schema.get("items", {}))
@@ -160,21 +151,33 @@ class _Restorer:
             return self._key(found, dash=True)
         return self._key(found, dash=False)
 
-    def _list(self) -> _Open | None:
-        """Close what is open down to the innermost list, and return that."""
-        for at in range(len(self._open) - 1, 0, -1):
-            each = self._open[at]
-            if each.is_list or (each.is_free and at == len(self._open) - 1):
-                each.is_list = True
-                del self._open[at + 1 :]
-                return each
-        return None
+    def _list(self, key: str | None) -> _Open | None:
+        """Close what is open down to the list of an item, and return that."""
+        lists = [at for at, each in enumerate(self._open) if self._may_hold(at, each)]
+        at = next(
+            (at for at in reversed(lists) if self._items_know(self._open[at], key)),
+            lists[-1] if lists else None,
+        )
+        if at is None:
+            return None
+        self._open[at].is_list = True
+        del self._open[at + 1 :]
+        return self._open[at]
+
+    def _may_hold(self, at: int, each: _Open) -> bool:
+        # What a key without a value opened may turn out to be a list.
+        innermost = 0 < at == len(self._open) - 1
+        return each.is_list or (each.is_free and each.is_empty and innermost)
+
+    def _items_know(self, each: _Open, key: str | None) -> bool:
+        items = self._resolved(each.schema.get("items", {}))
+        return key is not None and key in items.get("properties", {})
 
     def _item(self, value: str) -> bool:
-        entry = self._list()
+        entry = self._list(None)
         if entry is None:
             return False
-        self._write(entry.indent, f"- {_masked(entry.name, value)}")
+        self._write(entry.indent, f"- {masked(entry.name, value)}")
         return True
 
     def _key(self, found: re.Match[str], *, dash: bool) -> bool:
@@ -182,8 +185,11 @@ class _Restorer:
         home = self._open[-1] if dash else self._home(key)
         if home is None:
             return False
+        home.is_empty = False
         indent = home.indent - 2 if dash else home.indent
-        text = f"{key}:" if value is None else f"{key}: {_masked_in(home, key, value)}"
+        if is_suspicious(key):
+            return False
+        text = f"{key}:" if value is None else f"{key}: {_printable(home, key, value)}"
         self._write(indent, f"- {text}" if dash else text)
         if value is None or value.startswith("#"):
             schema = self._resolved(home.schema.get("properties", {}).get(key, {}))
@@ -215,50 +221,7 @@ class _Restorer:
         return resolved
 
 
-def _masked_in(home: _Open, key: str, value: str) -> str:
+def _printable(home: _Open, key: str, value: str) -> str:
     if home.name == "environment_variables":
         return "replace-me"  # a reference may not stand here
-    is_known = home.knows(key) or home.tolerates(key)
-    text = _split_comment(value)[0]
-    if not is_known and len(text) >= _LONG and not _WORD.fullmatch(text):
-        return _reference(key) + _tail(value)
-    return _masked(key, value)
-
-
-def _masked(key: str, value: str) -> str:
-    """Return *value* as it may be printed: a secret becomes a reference."""
-    text, _ = _split_comment(value)
-    bare = text.strip("'\"")
-    is_reference = bare.startswith((ENVIRONMENT_PREFIX, FILE_PREFIX))
-    if not text or is_reference or _WORD.fullmatch(text):
-        return text + _tail(value)
-    if (
-        _SECRET_NAME.fullmatch(key.lower())
-        or find_credential(bare.encode())
-        or ("://" in bare and "@" in bare)
-    ):
-        return _reference(key) + _tail(value)
-    return text + _tail(value)
-
-
-def _reference(key: str) -> str:
-    name = re.sub(r"[^A-Z0-9]+", "_", key.upper()).strip("_")[:48]
-    return f"{ENVIRONMENT_PREFIX}BYOK_{name}"
-
-
-def _tail(value: str) -> str:
-    comment = _split_comment(value)[1]
-    return f" {_harmless(comment)}" if comment else ""
-
-
-def _split_comment(value: str) -> tuple[str, str]:
-    found = _COMMENT.fullmatch(value)
-    if found is None:
-        return value, ""
-    return found["before"].strip(), found["comment"] or ""
-
-
-def _harmless(comment: str) -> str:
-    if find_credential(comment.encode()) or _NAMED_SECRET.search(comment):
-        return "# (a comment that named a secret stood here)"
-    return comment
+    return masked(key, value, is_known=home.knows(key) or home.tolerates(key))

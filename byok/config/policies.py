@@ -246,10 +246,11 @@ def _is_plain(value: str, mark: Mark, path: str, refs: References) -> bool:
 
 
 def _check_ids(rules: Sequence[Rule], findings: Findings) -> None:
+    # Within one list the policy language has looked; this is across files.
     seen: dict[tuple[Tier, str], Rule] = {}
     for rule in rules:
         first = seen.setdefault((rule.tier, rule.id), rule)
-        if first is not rule and first.where != rule.where:
+        if first.where.file != rule.where.file:
             findings.add(
                 "E201",
                 _mark(rule.where),
