@@ -9,7 +9,7 @@ from pathlib import Path
 from time import monotonic, time
 
 from tests.support.processes import ROOT, Watched
-from tests.support.sweep import exempt
+from tests.support.sweep import exempt, note
 
 INSTALLED = Path(os.environ.get("BYOK_CLAUDE_CLI", ROOT / ".claude-cli")) / "claude"
 TIMEOUT_S = 90
@@ -109,6 +109,7 @@ class Claude:
             encoding="utf-8",
             timeout=TIMEOUT_S,
         )
+        note("what Claude Code printed", done.stdout + done.stderr)
         return Ran(
             code=done.returncode,
             stdout=done.stdout,

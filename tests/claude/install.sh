@@ -15,8 +15,15 @@ if ! command -v npm >/dev/null 2>&1; then
     exit 1
 fi
 
+if cmp -s "$here/package-lock.json" "$prefix/package-lock.json" &&
+    version=$("$prefix/claude" --version 2>/dev/null); then
+    echo "$version is there already"
+    exit 0
+fi
+
 mkdir -p "$prefix"
 echo '*' >"$prefix/.gitignore"
+rm -f "$prefix/claude"
 cp "$here/package.json" "$here/package-lock.json" "$prefix/"
 cd "$prefix"
 # The wrapper asks for Node.js 22; the binary, which is what runs, needs none.

@@ -157,18 +157,6 @@ class Gateway:
         finally:
             connection.close()
 
-    def leaves(self) -> dict[str, bytes]:
-        """
-        What it printed and every file it wrote, by name.
-
-        The configuration, which a test wrote, is not among them.
-        """
-        left = {"output": self.output.encode()}
-        for path in self.directory.rglob("*"):
-            if path.is_file() and path != self.config_file:
-                left[str(path.relative_to(self.directory))] = path.read_bytes()
-        return left
-
 
 def environment(home: Path) -> dict[str, str]:
     """

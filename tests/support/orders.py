@@ -40,7 +40,11 @@ class Fire(Order, frozen=True, kw_only=True, tag=True):
     signal: str
 
 
-AnyOrder = PlayNext | PlayAlways | Fire
+class Settle(Order, frozen=True, kw_only=True, tag=True):
+    """Nothing to do: what is acknowledged after it, was reported before."""
+
+
+AnyOrder = PlayNext | PlayAlways | Fire | Settle
 
 
 class Listening(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -57,6 +57,10 @@ class Watched:
             return "\n".join(self.lines)
 
     @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    @property
     def pid(self) -> int:
         return self._process.pid
 

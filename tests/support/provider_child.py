@@ -68,6 +68,8 @@ def obey(provider: Provider, order: orders.AnyOrder) -> None:
             provider.always(path, found(answer))
         case orders.Fire(signal=signal):
             provider.fire(signal)
+        case orders.Settle():
+            pass
     report(orders.Obeyed(number=order.number))
 
 

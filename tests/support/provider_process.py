@@ -127,6 +127,10 @@ class ProviderProcess:
         return self._process.wait_for(look)
 
     def _now(self, kind: type[R]) -> list[R]:
+        # A client may have its answer before this process has read the report of
+        # its request; reports come in order, so an order waits for all of them.
+        if self._process.is_running:
+            self._tell(orders.Settle(number=self._next()))
         self._take(self._process.output.split("\n"))
         return self._all(kind)
 
