@@ -5,6 +5,7 @@ Commands are imported when they are run, so that each starts as fast as what it
 needs allows; `byok --help` needs none of them.
 """
 
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -46,6 +47,15 @@ class LazyGroup(click.Group):
         module, _, attribute = _COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(module), attribute)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that *args* begin with, or name the nearest one."""
+        near = get_close_matches(args[0], _COMMANDS, n=1)
+        if args[0] not in _COMMANDS and near:
+            ctx.fail(f"No such command. Did you mean {near[0]}?")
+        return super().resolve_command(ctx, args)
 
     def format_commands(
         self,
