@@ -33,11 +33,14 @@ from byok.core.explain_text import render
 from byok.core.facts import RequestFacts
 from byok.core.intake import check_head, read_facts, route_of
 from byok.core.routing import Deployment
+from byok.policy.match import Glob
 from byok.policy.rules import Rule
 from byok.store.location import store_path
 from byok.store.peek import peek_key
 
 DENIED = 3
+# Any model shows what a wildcard does; this one is asked for at each turn.
+_ANY_MODEL = "claude-haiku-5-5"
 
 _EPILOG = f"""\b
 Examples:
@@ -231,8 +234,9 @@ class _DryRun:
         found = self._named(deployment)
         first = found or next(iter(self._gateway.table.deployments), None)
         model = first.model_group if first else "none"
-        # Any model shows what a wildcard does; this one is asked for at each turn.
-        model = model.replace("*", "claude-haiku-5-5") if "*" in model else model
+        if Glob(model).matches(_ANY_MODEL):
+            model = _ANY_MODEL
+        model = model.replace("*", _ANY_MODEL)
         self._assumed.append(f"model={model}; name another one with --model")
         return model
 
