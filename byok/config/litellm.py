@@ -206,7 +206,7 @@ _DIFFERS: dict[Section, dict[str, str]] = {
 _REPLACED: dict[Section, dict[str, str]] = {
     Section.GENERAL: {
         "database_url": (
-            "byok has a store of its own: name it under store, at the top level"
+            "keys live in a store of byok's own: name it under store, at the top level"
         ),
         "forward_openai_org_id": "forward openai-organization with a policy",
         "pass_through_endpoints": (
