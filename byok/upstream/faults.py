@@ -45,6 +45,19 @@ def timed_out(_result: object, _timeout_s: float) -> Never:
     raise ProviderTimedOut("the provider did not answer in time")
 
 
+def causes_of(error: BaseException) -> str:
+    """
+    Name what twisted raised, for the operator's log.
+
+    OpenSSL's words are kept, as they say what is wrong with a certificate. Other
+    texts are not: a parser quotes the answer it could not read.
+    """
+    return ", ".join(
+        str(cause) if isinstance(cause, SSL.Error) else type(cause).__name__
+        for cause in _causes(error)
+    )
+
+
 def fault_of(error: BaseException) -> ProviderFault:
     """
     Say in our words what happened to a request that got no answer.

@@ -5,18 +5,22 @@ from pathlib import Path
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
 from byok.core.errors import ByokError, ProviderBroken, ProviderUnreachable
 from byok.core.exchange import Planned
 from byok.core.routing import Deployment
 from byok.upstream.agent import ExchangeAgent, ProviderAnswer
-from byok.upstream.faults import fault_of, is_cancellation
+from byok.upstream.faults import causes_of, fault_of, is_cancellation
 from byok.upstream.guard import EgressGuard, Passport
 from byok.upstream.link import Link, LinkKey, Links
 from byok.upstream.outgoing import prepare
 
 IDLE_S = 600.0
 """How long a provider may be silent. Clients give up sooner, so they decide."""
+
+
+_log = Logger(namespace="byok.upstream")
 
 
 class Providers:
@@ -81,7 +85,14 @@ class Providers:
         except Exception as error:
             if is_cancellation(error):
                 raise CancelledError from error
-            raise fault_of(error) from error
+            fault = fault_of(error)
+            _log.warn(
+                "{deployment}: {fault} ({causes})",
+                deployment=deployment.name,
+                fault=str(fault),
+                causes=causes_of(error),
+            )
+            raise fault from error
         return _only_relayable(answer)
 
     def close(self) -> Deferred[None]:

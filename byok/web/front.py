@@ -6,6 +6,7 @@ is asked of the request. Whatever goes wrong in a handler ends here.
 """
 
 import re
+from typing import Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
@@ -20,7 +21,7 @@ from byok.policy.classes import classify, without_scheme
 from byok.web import answers
 from byok.web.access import AccessLog
 from byok.web.downstream import Downstream
-from byok.web.places import Place, Places
+from byok.web.places import Place
 from byok.web.visit import Visit
 
 _QUERY = re.compile(rb"[\x21-\x7e]*")
@@ -29,10 +30,18 @@ _UNREADABLE = Place(route="unreadable", handlers={})
 _log = Logger(namespace="byok.web")
 
 
+class Table(Protocol):
+    """Knows where every path leads."""
+
+    def find(self, path: bytes) -> Place:
+        """Return the place that *path* leads to."""
+        ...
+
+
 class Front:
     """Takes in requests and sees each of them to its end."""
 
-    def __init__(self, places: Places, *, access: AccessLog, live: LiveSecrets) -> None:
+    def __init__(self, places: Table, *, access: AccessLog, live: LiveSecrets) -> None:
         self._places = places
         self._access = access
         self._live = live

@@ -24,6 +24,8 @@ MODEL = "claude-sonnet-5-5"
 ENVIRONMENT = {
     "BYOK_TEST_MASTER_KEY": keys.MASTER_KEY,
     "BYOK_TEST_DEPLOYMENT_KEY": keys.DEPLOYMENT_KEY,
+    "BYOK_TEST_DEPLOYMENT_KEY_2": keys.DEPLOYMENT_KEY_2,
+    "BYOK_TEST_OPENAI_KEY": keys.OPENAI_DEPLOYMENT_KEY,
 }
 OURS: Pairs = (("x-litellm-api-key", keys.VIRTUAL_KEY),)
 OWN: Pairs = (*OURS, ("x-api-key", keys.ANTHROPIC_API_KEY))

@@ -1,7 +1,7 @@
 """Keeps the events of twisted's log while a test runs."""
 
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 
@@ -15,7 +15,7 @@ class Events:
     def __call__(self, event: LogEvent) -> None:
         self.all.append(event)
 
-    def watch(self, case: TestCase) -> None:
+    def watch(self, case: SynchronousTestCase) -> None:
         """Begin to listen, until *case* is over."""
         globalLogPublisher.addObserver(self)
         case.addCleanup(globalLogPublisher.removeObserver, self)

@@ -10,6 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import (
     IHostnameResolver,
     IHostResolution,
+    IReactorPluggableNameResolver,
     IReactorTime,
 )
 from twisted.logger import LogLevel
@@ -334,8 +335,9 @@ class FaultTests(Sending):
             await self.send(planned(self.deployment))
 
     async def test_a_name_that_does_not_resolve_is_unreachable(self):
-        before = reactor.installNameResolver(NobodyKnows())
-        self.addCleanup(reactor.installNameResolver, before)
+        names = IReactorPluggableNameResolver(reactor)
+        before = names.installNameResolver(NobodyKnows())
+        self.addCleanup(names.installNameResolver, before)
         nowhere = loopback(443, scheme="https", host="does-not-exist.invalid")
 
         with self.assertRaisesRegex(ProviderUnreachable, "host name"):

@@ -1,0 +1,124 @@
+"""Who is calling, decided by one value in one header."""
+
+import pytest
+from twisted.internet.defer import Deferred
+
+from byok.core.errors import Refusal
+from byok.core.exchange import SINGLE_USER, Caller
+from byok.core.facts import Headers
+from byok.core.keys import VirtualKey
+from byok.core.secret import Secret
+from byok.web.identity import Identity
+from tests.support import keys
+
+ANNA = VirtualKey(
+    token_id="key_1",
+    digest=b"d",
+    pepper_id="p",
+    key_name="sk-...",
+    created_at=0.0,
+    updated_at=0.0,
+    key_alias="anna",
+)
+SLOW_DOWN = Refusal(
+    status=429, kind="rate_limit_error", code="auth.too-many", message="Later."
+)
+
+
+class Known:
+    """Knows one key; `asked` are the keys and addresses it was asked for."""
+
+    def __init__(self, found: VirtualKey | Refusal | None = ANNA) -> None:
+        self._found = found
+        self.asked: list[tuple[bytes, str]] = []
+
+    async def maybe(self, key: bytes, *, peer: str) -> VirtualKey | Refusal | None:
+        self.asked.append((key, peer))
+        return self._found if key == keys.VIRTUAL_KEY.encode() else None
+
+
+def identify(
+    headers: Headers, lookup: Known, *, master: str | None = keys.MASTER_KEY
+) -> Caller | Refusal:
+    identity = Identity(
+        lookup=lookup, master_key=None if master is None else Secret(master)
+    )
+    results: list[Caller | Refusal] = []
+    asking = identity.identify(headers, peer="192.0.2.1")
+    Deferred.fromCoroutine(asking).addCallback(results.append)
+    (result,) = results
+    return result
+
+
+OURS = keys.VIRTUAL_KEY.encode()
+
+
+@pytest.mark.parametrize(
+    ("headers", "carrier"),
+    [
+        (((b"x-litellm-api-key", OURS),), "x-litellm-api-key"),
+        (((b"x-litellm-api-key", b"Bearer " + OURS),), "x-litellm-api-key"),
+        (((b"authorization", b"bEaReR " + OURS),), "authorization"),
+        (((b"x-api-key", OURS),), "x-api-key"),
+        (
+            ((b"x-api-key", OURS), (b"authorization", b"Bearer sk-ant-oat01-x")),
+            "x-api-key",
+        ),
+        (((b"x-litellm-api-key", b""), (b"x-api-key", OURS)), "x-api-key"),
+    ],
+)
+def test_the_first_candidate_in_the_order_of_carriers_is_looked_up(headers, carrier):
+    lookup = Known()
+
+    caller = identify(headers, lookup)
+
+    assert isinstance(caller, Caller)
+    assert (caller.name, caller.carrier) == ("anna", carrier)
+    assert lookup.asked == [(OURS, "192.0.2.1")]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ((b"x-litellm-api-key", b"sk-wrong"), (b"authorization", b"Bearer " + OURS)),
+        ((b"x-litellm-api-key", b"sk-wrong"), (b"x-api-key", OURS)),
+    ],
+)
+def test_a_wrong_key_is_not_rescued_by_a_later_carrier(headers):
+    """S-05"""
+    lookup = Known()
+
+    refusal = identify(headers, lookup)
+
+    assert isinstance(refusal, Refusal)
+    assert (refusal.status, refusal.code) == (401, "auth.invalid-key")
+    assert lookup.asked == [(b"sk-wrong", "192.0.2.1")]
+
+
+def test_unknown_expired_and_blocked_keys_are_refused_alike():
+    """S-53"""
+    headers = ((b"x-litellm-api-key", OURS),)
+    other = ((b"x-litellm-api-key", b"sk-other"),)
+
+    assert identify(headers, Known(None)) == identify(other, Known())
+
+
+def test_too_many_guesses_are_told_to_wait():
+    refusal = identify(((b"x-litellm-api-key", OURS),), Known(SLOW_DOWN))
+
+    assert refusal is SLOW_DOWN
+
+
+def test_the_master_key_asks_no_store():
+    lookup = Known()
+    headers = ((b"authorization", b"Bearer " + keys.MASTER_KEY.encode()),)
+
+    caller = identify(headers, lookup)
+
+    assert isinstance(caller, Caller)
+    assert caller.is_master
+    assert lookup.asked == []
+
+
+def test_without_a_master_key_everybody_is_the_one_user():
+    assert identify((), Known(), master=None) is SINGLE_USER
