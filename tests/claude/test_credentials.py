@@ -6,7 +6,7 @@ import pytest
 
 from tests.claude.cli import custom_headers
 from tests.support import keys
-from tests.support.arrivals import assert_relayed
+from tests.support.arrivals import assert_relayed, credentials
 
 pytestmark = pytest.mark.claude
 
@@ -109,3 +109,49 @@ def test_every_model_alias_of_the_client_is_served(claude, provider, alias, mode
     assert (ran.code, ran.said) == (0, HELLO)
     (arrived,) = provider.requests_for(MESSAGES)
     assert json.loads(arrived.body)["model"] == model
+
+
+def entry(name: str, model: str, **params: str) -> dict[str, object]:
+    """One entry of `model_list`."""
+    return {
+        "model_name": name,
+        "litellm_params": {"model": f"anthropic/{model}", **params},
+    }
+
+
+@pytest.mark.parametrize(
+    "sections", [{"model_list": [entry("claude-opus-5-5", "claude-opus-4-1")]}]
+)
+def test_an_alias_changes_one_string_of_the_body(claude, tap, provider):
+    ran = claude.ask("say hi", "--model", "opus", env={**API_KEY, **GATEWAY_KEY})
+    assert (ran.code, ran.said) == (0, HELLO)
+    (sent,) = tap.requests_for(MESSAGES)
+    (arrived,) = provider.requests_for(MESSAGES)
+    before, after = b'"model":"claude-opus-5-5"', b'"model":"claude-opus-4-1"'
+    assert sent.body.startswith(b"{" + before)
+    assert arrived.body == sent.body.replace(before, after, 1)
+    assert credentials(arrived) == [(b"x-api-key", keys.ANTHROPIC_API_KEY.encode())]
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {
+            "model_list": [
+                entry(
+                    "claude-opus-5-5",
+                    "claude-opus-5-5",
+                    api_key="os.environ/ANTHROPIC_API_KEY",
+                )
+            ]
+        }
+    ],
+)
+def test_a_developer_without_a_key_uses_the_companys(claude, tap, provider, gateway):
+    env = {"ANTHROPIC_AUTH_TOKEN": keys.VIRTUAL_KEY}
+    ran = claude.ask("say hi", "--model", "opus", env=env)
+    assert (ran.code, ran.said) == (0, HELLO)
+    (sent,) = tap.requests_for(MESSAGES)
+    (arrived,) = provider.requests_for(MESSAGES)
+    assert_relayed(sent, arrived, name=b"x-api-key", credential=keys.DEPLOYMENT_KEY_2)
+    gateway.wait_for_event("access", payer="org", status=200)
