@@ -7,7 +7,7 @@ box and questions about all requests stay decidable. Matching cannot fail.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from byok.policy.classes import Classified
 
@@ -58,6 +58,7 @@ class Context:
 
     `trusted` holds the credential classes the destination's origin may receive;
     `vouched` says whether it is trusted for its own provider's credentials at all.
+    A caller's key has two names, `key` (its alias) and `key_id`: rules use either.
     """
 
     route: str
@@ -72,6 +73,7 @@ class Context:
     plaintext: bool = False
     deployment_key: bool = False
     key: str = ""
+    key_id: str = ""
     team: str = ""
     user: str = ""
     tags: frozenset[str] = frozenset()
@@ -172,6 +174,7 @@ class Match:
                 _fits(getattr(self, name), getattr(context, name))
                 for name in _TEXT_DIMENSIONS
             )
+            and (_fits(self.key, context.key) or _fits(self.key, context.key_id))
             and _fits(self.host, context.host)
             and self.tags.matches(context.tags)
             and self._admits_address(context.client_ip)
@@ -189,6 +192,9 @@ class Match:
             parsed = ip_address(address)
         except ValueError:
             return False
+        if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+            # How a socket for both families names a client of the older one.
+            parsed = parsed.ipv4_mapped
         return any(parsed in network for network in self.client_ip)
 
     def holds(
@@ -218,6 +224,5 @@ _TEXT_DIMENSIONS = (
     "provider",
     "team",
     "user",
-    "key",
     "auth",
 )
