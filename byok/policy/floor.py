@@ -32,6 +32,14 @@ def _of_class(cls: str) -> HeaderMatch:
     return HeaderMatch(cls=(Glob(cls),))
 
 
+# Joins the floor where the destination would be reached in the clear. Providers'
+# credentials are refused there, whoever's they are; `slot.py` does that.
+OTHERS_IN_THE_CLEAR = _strip(
+    PLAINTEXT,
+    "no credential goes over http in the clear",
+    _of_class(classes.OTHER_CREDENTIAL),
+)
+
 _ANY_PROVIDER = (Glob(classes.PROVIDER_CREDENTIAL_PREFIX + "*"),)
 
 FLOOR: tuple[Rule, ...] = (

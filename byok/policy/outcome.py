@@ -24,11 +24,17 @@ class Overridden:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The fate of one cell: all fields that no rule can tell apart."""
+    """
+    The fate of one cell: all fields that no rule can tell apart.
+
+    `beside` are rules that act together with `rule`: filters of one tier, whose
+    patterns all stand in `drop`.
+    """
 
     action: Action
     reason: Reason
     rule: Rule | None = None
+    beside: tuple[Rule, ...] = ()
     over: tuple[Overridden, ...] = ()
     drop: tuple[Glob, ...] = ()
 

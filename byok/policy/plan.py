@@ -8,7 +8,7 @@ one `Outcome` that `Plan.apply` returns, so they cannot disagree.
 from collections.abc import Collection, Sequence
 
 from byok.policy import classes, floor, names
-from byok.policy.classes import Classified, How, classify
+from byok.policy.classes import Classified, How, classify, without_scheme
 from byok.policy.floor import FLOOR
 from byok.policy.match import Context, Glob
 from byok.policy.outcome import (
@@ -61,7 +61,8 @@ class Plan:
         self.context = context
         self.credential_policy = credential_policy
         self._gateway_names = gateway_names
-        able = [rule for rule in (*FLOOR, *rules) if rule.match.admits(context)]
+        base = (*FLOOR, floor.OTHERS_IN_THE_CLEAR) if context.plaintext else FLOOR
+        able = [rule for rule in (*base, *rules) if rule.match.admits(context)]
         self._injects = tuple(r for r in able if r.action is Action.INJECT)
         self._requests = tuple(r for r in able if _asks_of_request(r))
         self._rules = tuple(
@@ -102,7 +103,7 @@ class Plan:
             injections=injections,
             credential=credential,
             sends=sends,
-            denied=self._denied(headers, verdicts, credential.source),
+            denied=self._denied(headers, kinds, verdicts, credential.source),
         )
 
     def _classify(
@@ -170,19 +171,24 @@ class Plan:
         if rule is None:
             return Verdict(action=Action.STRIP, reason=reason)
         if kind.is_credential and rule.action in _RESHAPING:
-            # A credential under another name, or cut in parts, is out of its slot.
+            # A credential under another name or in parts is out of its slot, and
+            # what stands there in its place would be taken for a second one.
             return Verdict(
                 action=Action.STRIP,
                 reason=Reason.FLOOR,
                 rule=_OUT_OF_SLOT,
                 over=_losers(matching, _OUT_OF_SLOT, Reason.FLOOR),
             )
+        beside = _filters_beside(matching, rule)
         return Verdict(
             action=rule.action,
             reason=reason,
             rule=rule,
-            over=_losers(matching, rule, reason),
-            drop=_drops(matching, rule),
+            beside=beside,
+            over=_losers(
+                [each for each in matching if each not in beside], rule, reason
+            ),
+            drop=tuple(glob for each in (rule, *beside) for glob in each.drop),
         )
 
     def _holds(
@@ -204,7 +210,7 @@ class Plan:
         for index, verdict in first.items():
             name, value = headers[index]
             # An empty value is an absent credential, not one that was taken away.
-            if not value:
+            if not without_scheme(value):
                 continue
             cls = kinds[index].cls
             if verdict.action is Action.FORWARD:
@@ -255,7 +261,7 @@ class Plan:
             ):
                 by_name.setdefault(rule.inject.name, []).append(rule)
         injections: list[Injection] = []
-        for name, rules in by_name.items():
+        for name, rules in sorted(by_name.items()):
             one = [r for r in rules if r.inject and r.inject.when is not When.APPEND]
             winner, reason = resolve(one)
             if winner is not None and winner.inject is not None:
@@ -282,7 +288,11 @@ class Plan:
         return tuple(out), tuple(injections)
 
     def _denied(
-        self, headers: Headers, verdicts: Sequence[Verdict], source: str
+        self,
+        headers: Headers,
+        kinds: Sequence[Classified],
+        verdicts: Sequence[Verdict],
+        source: str,
     ) -> Denied | None:
         denying = [
             verdict.rule
@@ -290,7 +300,11 @@ class Plan:
             if verdict.action is Action.DENY and verdict.rule is not None
         ]
         if self._requests:
-            present = {name for name, value in headers if value}
+            present = {
+                name
+                for (name, value), kind in zip(headers, kinds, strict=True)
+                if value and kind.cls not in _NEVER_SENT
+            }
             denying += [
                 rule
                 for rule in self._requests
@@ -303,10 +317,13 @@ class Plan:
 
 DEFAULT_DENY = "default-deny"
 
-_RESHAPING = frozenset({Action.RENAME, Action.FILTER})
+_OFFERING = frozenset({b"authorization", b"x-api-key"})
+_RESHAPING = frozenset({Action.RENAME, Action.FILTER, Action.REDACT})
 _OUT_OF_SLOT = next(rule for rule in FLOOR if rule.id == floor.SLOT)
+_NEVER_SENT = frozenset({classes.HOP_BY_HOP, classes.AMBIGUOUS})
 _NOMINATED = Classified(cls=classes.HOP_BY_HOP, how=How.NAME)
 _INJECTED = Classified(cls=classes.UNCLASSIFIED, how=How.DEFAULT)
+_ONE_LEAVES = "one credential leaves"
 _SINGLE_CREDENTIAL = Rule(
     id=floor.SINGLE_CREDENTIAL,
     tier=_OUT_OF_SLOT.tier,
@@ -315,11 +332,12 @@ _SINGLE_CREDENTIAL = Rule(
 )
 
 
-def drop_values(value: bytes, drop: Sequence[Glob]) -> bytes:
+def drop_values(value: bytes, drop: Sequence[Glob]) -> bytes | None:
     """
     Return the comma list *value* without the members that *drop* names.
 
     Nothing is reordered or respelt: where no member goes, the bytes are the same.
+    None means that none is left.
     """
     members = value.split(b",")
     kept = [
@@ -329,7 +347,7 @@ def drop_values(value: bytes, drop: Sequence[Glob]) -> bytes:
     ]
     if len(kept) == len(members):
         return value
-    return b",".join(kept).strip(b" \t")
+    return b",".join(kept).strip(b" \t") or None
 
 
 def _outgoing(
@@ -337,18 +355,31 @@ def _outgoing(
 ) -> list[tuple[bytes, bytes]]:
     out: list[tuple[bytes, bytes]] = []
     for field, verdict in zip(headers, verdicts, strict=True):
-        action = verdict.action
-        if action is Action.FORWARD:
+        if verdict.action is Action.FORWARD:
             out.append(field)
-        elif action is Action.REDACT:
-            out.append((field[0], REDACTED))
-        elif action is Action.RENAME and verdict.rule is not None:
-            out.append((verdict.rule.rename_to, field[1]))
-        elif action is Action.FILTER:
-            kept = drop_values(field[1], verdict.drop)
-            if kept:
-                out.append((field[0], kept))
+        elif verdict.action is not Action.STRIP:
+            sent = sent_field(field, verdict)
+            if sent is not None:
+                out.append(sent)
     return out
+
+
+def sent_field(
+    field: tuple[bytes, bytes], verdict: Verdict
+) -> tuple[bytes, bytes] | None:
+    """Return what leaves of the inbound *field*, or None where nothing does."""
+    name, value = field
+    action = verdict.action
+    if action is Action.FORWARD:
+        return field
+    if action is Action.REDACT:
+        return name, REDACTED
+    if action is Action.RENAME and verdict.rule is not None:
+        return verdict.rule.rename_to, value
+    if action is Action.FILTER:
+        kept = drop_values(value, verdict.drop)
+        return None if kept is None else (name, kept)
+    return None
 
 
 def _asks_of_request(rule: Rule) -> bool:
@@ -367,27 +398,31 @@ def _holds_any(value: bytes, marks: Sequence[bytes]) -> bool:
 
 def _is_offered(name: bytes, kind: Classified) -> bool:
     # A key in its provider's own header was meant as this request's credential.
-    # The same key in some other header is a mistake, not an offer to pay.
-    return kind.own_slot or name in names.AMBIGUOUS_CREDENTIALS
+    # The same key in some other header is a mistake, not an offer to pay, and
+    # Proxy-Authorization speaks to a proxy on the way.
+    return kind.own_slot or name in _OFFERING
 
 
 def _not_chosen(verdict: Verdict) -> Verdict:
-    over = verdict.over
-    if verdict.rule is not None:
-        over = (Overridden(rule=verdict.rule, because="one credential leaves"), *over)
+    rule = verdict.rule
+    first = () if rule is None else (Overridden(rule=rule, because=_ONE_LEAVES),)
     return Verdict(
-        action=Action.STRIP, reason=Reason.FLOOR, rule=_SINGLE_CREDENTIAL, over=over
+        action=Action.STRIP,
+        reason=Reason.FLOOR,
+        rule=_SINGLE_CREDENTIAL,
+        over=(*first, *verdict.over),
     )
 
 
-def _drops(matching: Sequence[Rule], winner: Rule) -> tuple[Glob, ...]:
+def _filters_beside(matching: Sequence[Rule], winner: Rule) -> tuple[Rule, ...]:
     if winner.action is not Action.FILTER:
         return ()
     return tuple(
-        glob
-        for rule in matching
-        if rule.action is Action.FILTER and rule.tier is winner.tier
-        for glob in rule.drop
+        rule
+        for rule in sorted(matching, key=lambda r: r.id)
+        if rule.action is Action.FILTER
+        and rule.tier is winner.tier
+        and rule is not winner
     )
 
 

@@ -137,7 +137,7 @@ def choose(
         or (
             source == DEPLOYMENT
             and deployment_key
-            and (may_fall_back or candidates or not lost)
+            and (may_fall_back or not lost or by_source.keys() & set(policy.order))
         )
     ]
     source = usable[0] if usable else NONE

@@ -25,8 +25,8 @@ def resolve(matching: Sequence[Rule]) -> tuple[Rule | None, Reason]:
     """
     Return the rule that decides among those that match one slot, and why it does.
 
-    Two rules of equal severity in one tier differ in nothing but their ids, which
-    are unique there; the smaller id is named.
+    Of two rules of equal severity in one tier the one with the smaller id decides:
+    ids are unique in a tier, so this too is free of order.
     """
     if not matching:
         return None, Reason.DEFAULT
