@@ -80,13 +80,16 @@ def _desugar(
     for section, switch in sorted(sections.items()):
         if disagree and either and not switch.value:
             continue
+        # A true that is contradicted gives nothing, so it may claim no more than
+        # the false takes back.
+        whole = switch.value and (either or not disagree)
         rules.append(
             Rule(
                 id=f"{section}.{name}",
                 tier=Tier.SETTINGS,
                 action=Action.FORWARD if switch.value else Action.STRIP,
                 where=switch.where,
-                match=Match(header=on if switch.value else off or on),
+                match=Match(header=on if whole else off or on),
                 compat="either" if disagree and either else "",
             )
         )
@@ -97,7 +100,8 @@ def _keyless_oauth(sections: Mapping[str, Switch], *, either: bool) -> tuple[Rul
     # LiteLLM's tutorial for subscriptions: header forwarding alone, with a
     # deployment that has no key. A false in either section means it was not asked.
     on = [(name, switch) for name, switch in sorted(sections.items()) if switch.value]
-    if not on or (len(on) < len(sections) and not either):
+    disagree = len(on) < len(sections)
+    if not on or (disagree and not either):
         return ()
     section, switch = on[0]
     return (
@@ -108,6 +112,7 @@ def _keyless_oauth(sections: Mapping[str, Switch], *, either: bool) -> tuple[Rul
             where=switch.where,
             match=Match(header=_OAUTH, deployment_key=False),
             why="a deployment without a key of its own uses the client's login",
+            compat="either" if disagree else "",
         ),
     )
 
