@@ -68,14 +68,7 @@ def _inject(reader: Reader, value: object, path: Path, rule: Rule) -> Rule:
     if not isinstance(raw, str) or not text.isascii() or not text.isprintable():
         reader.problem("E109", (*path, "value"), "a line of plain ASCII text is needed")
         text = ""
-    if classes.find_credential(text.encode()):
-        reader.problem(
-            "E210",
-            (*path, "value"),
-            "this is the shape of a credential; a policy may not hold one",
-            "give the deployment an api_key by reference",
-        )
-        text = ""
+    text = reader.text(text, (*path, "value"))
     word = reader.one_of(
         data.get("when", "set"), (*path, "when"), tuple(when.value for when in When)
     )
@@ -137,16 +130,13 @@ def _denial(
         else "permission_error"
     )
     kind = data.get("type", default)
-    if kind not in _ERROR_KINDS:
+    if not isinstance(kind, str) or kind not in _ERROR_KINDS:
         reader.problem(
             "E105", (*path, "type"), f"one of {', '.join(sorted(_ERROR_KINDS))}"
         )
         kind = default
-    message = data.get("message", "")
-    if not isinstance(message, str) or classes.find_credential(message.encode()):
-        reader.problem("E101", (*path, "message"), "a text without secrets is needed")
-        message = ""
-    return Denial(status=code, kind=str(kind), message=message)
+    message = reader.text(data.get("message", ""), (*path, "message"))
+    return Denial(status=code, kind=kind, message=message)
 
 
 def _header_name(reader: Reader, value: object, path: Path) -> bytes:
@@ -157,8 +147,10 @@ def _header_name(reader: Reader, value: object, path: Path) -> bytes:
     name = value.lower().encode()
     cls = classes.class_of_name(name)
     if cls in _UNTOUCHABLE or cls.startswith("credential."):
-        reader.problem("E113", path, f"policy may not write a header of class {cls}")
-    return name
+        reader.problem(
+            "E113", path, f"policy may not write or require a header of class {cls}"
+        )
+    return name if reader.text(value, path) else b"x-invalid"
 
 
 def _is_token(text: str) -> bool:

@@ -6,7 +6,7 @@ of each path in it. Nothing is raised for bad data: every problem is collected,
 so that all of a file's mistakes are told at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -25,7 +25,9 @@ TIERS: Final = {
     "model": Tier.MODEL,
 }
 
+_ABOUT_REQUEST = frozenset({Action.INJECT, Action.REQUIRE})
 _RULE_KEYS = ("id", "why", "match", "unless", "action", "lock")
+_METADATA_KEYS = ("name", "owner", "since", "description")
 _DOCUMENT_KEYS = ("apiVersion", "kind", "metadata", "tier", "mode", "rules")
 
 
@@ -69,16 +71,17 @@ def read_rules(
 
 def _rule(reader: Reader, item: object, path: Path, bound: Match | None) -> Rule | None:
     data = reader.mapping(item, path, _RULE_KEYS)
-    if not data:
+    if not isinstance(item, Mapping):
         return None
     name = data.get("id")
     if not isinstance(name, str) or not name:
         reader.problem("E202", path, "a rule needs an id")
         return None
+    name = reader.text(name, (*path, "id"))
     if "action" not in data:
         reader.problem("E203", path, "a rule needs an action")
         return None
-    why = data.get("why", "")
+    why = reader.text(data.get("why", ""), (*path, "why"))
     match = read_match(reader, data.get("match", {}), (*path, "match"))
     unless = (
         read_match(reader, data["unless"], (*path, "unless"))
@@ -94,7 +97,7 @@ def _rule(reader: Reader, item: object, path: Path, bound: Match | None) -> Rule
         match=_bounded(reader, match, bound, path),
         unless=unless,
         lock=lock,
-        why=why if isinstance(why, str) else "",
+        why=why,
     )
     rule = read_action(reader, data["action"], (*path, "action"), rule)
     if lock and rule.action not in LOCKABLE:
@@ -104,7 +107,25 @@ def _rule(reader: Reader, item: object, path: Path, bound: Match | None) -> Rule
             f"{rule.action.word} cannot be locked: a lock may only take away",
         )
         rule = replace(rule, lock=False)
+    if _asks_in_vain(rule):
+        reader.problem(
+            "E206",
+            (*path, "match"),
+            f"{rule.action.word} does not look at a field that came, so a condition"
+            " on one could never hold",
+            "remove header from match and unless",
+        )
     return rule
+
+
+def _asks_in_vain(rule: Rule) -> bool:
+    """Does *rule*, which is about the request, ask something of a field?"""
+    asks = not rule.match.header.is_empty
+    excepts = rule.unless is not None and not rule.unless.header.is_empty
+    if rule.action is Action.DENY:
+        # With a field in its match it is about that field, and may except some.
+        return excepts and not asks
+    return rule.action in _ABOUT_REQUEST and (asks or excepts)
 
 
 def _bounded(reader: Reader, match: Match, bound: Match | None, path: Path) -> Match:
@@ -134,14 +155,18 @@ def read_document(
     reader.one_of(document.get("kind"), ("kind",), ("Policy",))
     reader.one_of(document.get("mode", "enforce"), ("mode",), ("enforce",))
     metadata = reader.mapping(
-        document.get("metadata", {}),
-        ("metadata",),
-        ("name", "owner", "since", "description"),
+        document.get("metadata", {}), ("metadata",), _METADATA_KEYS
     )
-    name = metadata.get("name")
-    if not isinstance(name, str) or not name:
+    texts = {
+        key: reader.text(value, ("metadata", key))
+        for key, value in metadata.items()
+        if key in _METADATA_KEYS
+    }
+    name = texts.get("name", "")
+    if not name:
         reader.problem("E202", ("metadata",), "a document needs metadata.name")
-        name = ""
+    if "rules" not in document:
+        reader.problem("E114", (), "a document needs rules")
     tier = reader.one_of(document.get("tier", "pack"), ("tier",), tuple(TIERS))
     rules, problems = read_rules(
         document.get("rules", []),

@@ -4,7 +4,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from byok.policy import classes
+from byok.policy import classes, slot
 from byok.policy.match import Glob, HeaderMatch, HostGlob, Match, Tags
 from byok.policy.reader import Path, Reader
 
@@ -22,6 +22,7 @@ _GLOB_KEYS = (
     "credential",
 )
 _MATCH_KEYS = (*_GLOB_KEYS, "host", "tags", "client_ip", "stream", "header")
+_SOURCES = (*slot.SOURCES, slot.NONE)
 _HEADER_KEYS = ("name", "class", "trust", "slot")
 
 
@@ -33,7 +34,7 @@ def read_match(reader: Reader, value: object, path: Path) -> Match:
 
     match = Match(
         route=globs("route"),
-        method=globs("method"),
+        method=tuple(Glob(each.text.upper()) for each in globs("method")),
         model=globs("model"),
         model_group=globs("model_group"),
         deployment=globs("deployment"),
@@ -41,9 +42,14 @@ def read_match(reader: Reader, value: object, path: Path) -> Match:
         team=globs("team"),
         user=globs("user"),
         key=globs("key"),
-        auth=globs("auth"),
+        auth=tuple(Glob(each.text.lower()) for each in globs("auth")),
         credential=globs("credential"),
     )
+    for glob in match.credential:
+        if not any(glob.matches(source) for source in _SOURCES):
+            reader.problem(
+                "E105", (*path, "credential"), f"one of {', '.join(_SOURCES)} is needed"
+            )
     if "host" in data:
         match = replace(match, host=_hosts(reader, data["host"], (*path, "host")))
     if "tags" in data:

@@ -27,6 +27,12 @@ class Problem:
     remedy: str = ""
 
 
+def holds_credential(text: str) -> bool:
+    """Does *text* hold the shape of anybody's credential?"""
+    # A lone surrogate is a character that YAML can write and UTF-8 cannot carry.
+    return classes.find_credential(text.encode("utf-8", "surrogatepass")) is not None
+
+
 class Reader:
     """One reading of one list of rules, with the problems met on the way."""
 
@@ -61,6 +67,21 @@ class Reader:
                 )
         return value
 
+    def text(self, value: object, path: Path) -> str:
+        """Return a string that holds no secret; it may be empty."""
+        if not isinstance(value, str):
+            self.problem("E101", path, "a text is needed here")
+            return ""
+        if holds_credential(value):
+            self.problem(
+                "E210",
+                path,
+                "this is the shape of a credential; a policy may not hold one",
+                "name a key by its alias or id",
+            )
+            return ""
+        return value
+
     def texts(self, value: object, path: Path) -> tuple[str, ...]:
         """Return a string, or a list of strings, as a tuple without secrets."""
         items = [value] if isinstance(value, str) else value
@@ -70,17 +91,10 @@ class Reader:
         out: list[str] = []
         for index, item in enumerate(items):
             where = (*path, index) if items is value else path
-            if not isinstance(item, str) or not item:
+            if not item:
                 self.problem("E101", where, "a string of at least one letter is needed")
-            elif classes.find_credential(item.encode()):
-                self.problem(
-                    "E210",
-                    where,
-                    "this is the shape of a credential; a policy may not hold one",
-                    "name the key by its alias or id",
-                )
-            else:
-                out.append(item)
+            elif text := self.text(item, where):
+                out.append(text)
         return tuple(out)
 
     def globs(self, value: object, path: Path) -> tuple[Glob, ...]:
