@@ -124,6 +124,10 @@ class Connection(Protocol):
         self._playing: Deferred[None] | None = None
         self._later: list[Request] = []
 
+    def connectionMade(self) -> None:
+        # A head waits for no body here: both are writes of their own.
+        self.transport.setTcpNoDelay(True)
+
     def dataReceived(self, data: bytes) -> None:
         self.received += data
         try:
