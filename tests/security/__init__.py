@@ -1,0 +1,1 @@
+"""The threat model as tests: which of them hold which requirement is in INDEX.md."""

@@ -1,0 +1,149 @@
+"""S-03, S-55: which secret arrives where, for every secret, header and deployment."""
+
+import json
+from itertools import product
+
+from tests.e2e.raw import Pairs, request
+from tests.security.estate import (
+    COMPANY,
+    OPAQUE,
+    OPENAI,
+    OPENAI_COMPANY,
+    OWN,
+    STRANGER,
+    STRANGER_COMPANY,
+    VOUCHED,
+    Estate,
+    secrets_in,
+)
+from tests.support import keys
+
+SECRETS = {
+    "anthropic api key": keys.ANTHROPIC_API_KEY,
+    "anthropic oauth token": keys.ANTHROPIC_OAUTH,
+    "anthropic admin key": keys.ANTHROPIC_ADMIN,
+    "openai api key": keys.OPENAI_API_KEY,
+    "openrouter key": keys.OPENROUTER,
+    "google key": keys.GOOGLE,
+    "azure key": keys.AZURE_KEY,
+    "jwt": keys.JWT,
+    "opaque token": keys.OPAQUE_TOKEN,
+    "virtual key": keys.VIRTUAL_KEY,
+    "master key": keys.MASTER_KEY,
+    "cookie": keys.COOKIE,
+}
+HEADERS = (
+    "Authorization",
+    "X-Api-Key",
+    "api-key",
+    "x-goog-api-key",
+    "Proxy-Authorization",
+    "x-custom",
+    "anthropic-custom",
+    "x-auth-token",
+    "Cookie",
+)
+ORIGINS = {
+    OWN: "anthropic",
+    COMPANY: "anthropic",
+    STRANGER: "stranger",
+    STRANGER_COMPANY: "stranger",
+    VOUCHED: "stranger",
+    OPAQUE: "stranger",
+    OPENAI: "openai",
+    OPENAI_COMPANY: "openai",
+}
+COMPANYS = {
+    COMPANY: "deployment key",
+    STRANGER_COMPANY: "second deployment key",
+    OPENAI_COMPANY: "openai deployment key",
+}
+
+# Every pair of secret and header that may leave as the credential of a request, for
+# each deployment. What is not here stays; the deployment's own key leaves where
+# nothing of the client's does.
+ANTHROPICS = {
+    ("anthropic api key", "X-Api-Key"),
+    ("anthropic api key", "Authorization"),
+    ("anthropic oauth token", "Authorization"),
+}
+# A value without a shape is anybody's: only the operator of the one deployment that
+# says so takes it, in the headers where that API reads its keys.
+WITHOUT_SHAPE = ("azure key", "jwt", "opaque token", "cookie")
+MAY_LEAVE: dict[str, set[tuple[str, str]]] = {
+    OWN: ANTHROPICS,
+    COMPANY: ANTHROPICS,
+    STRANGER: set(),
+    STRANGER_COMPANY: set(),
+    VOUCHED: {pair for pair in ANTHROPICS if pair[0] == "anthropic api key"},
+    OPAQUE: {
+        (secret, header)
+        for secret in WITHOUT_SHAPE
+        for header in ("X-Api-Key", "Authorization")
+    },
+    OPENAI: {("openai api key", "Authorization")},
+    OPENAI_COMPANY: {("openai api key", "Authorization")},
+}
+# Under these names it is not even recognisable as anything but the client's words:
+# the operator has the one forwarded, and the other is Anthropic's to define.
+WORDS = {
+    "x-custom": set(ORIGINS.values()),
+    "anthropic-custom": {"anthropic", "stranger"},
+}
+
+
+def expected(model: str, secret: str, header: str) -> set[str] | None:
+    """Name the secrets that arrive; None where the request itself does not."""
+    if secret == "anthropic admin key":
+        return None
+    arriving = {COMPANYS[model]} if model in COMPANYS else set()
+    if (secret, header) in MAY_LEAVE[model]:
+        arriving = {secret}
+    if not arriving:
+        return None
+    if secret in WITHOUT_SHAPE and ORIGINS[model] in WORDS.get(header, ()):
+        arriving |= {secret}
+    return arriving
+
+
+def carrying(secret: str, header: str) -> Pairs:
+    """*secret* in *header*, beside the virtual key where that is another one."""
+    value = SECRETS[secret]
+    if header in ("Authorization", "Proxy-Authorization"):
+        value = f"Bearer {value}"
+    return (("x-litellm-api-key", keys.VIRTUAL_KEY), (header, value))
+
+
+def asking(model: str, headers: Pairs) -> bytes:
+    path = "/v1/chat/completions" if ORIGINS[model] == "openai" else "/v1/messages"
+    body = json.dumps({"model": model, "messages": []}).encode()
+    return request(path, headers=headers, body=body, close=False)
+
+
+class MatrixTests(Estate):
+    timeout = 60
+
+    async def test_a_secret_arrives_where_it_belongs_and_nowhere_else(self):
+        wrong = []
+
+        def prove(line):
+            for model, secret, header in product(ORIGINS, SECRETS, HEADERS):
+                mark = self.mark()
+                answer = line.ask(asking(model, carrying(secret, header)))
+                came = self.since(mark)
+                arrived = secrets_in(came) if came else None
+                if arrived != expected(model, secret, header):
+                    wrong.append((model, secret, header, answer.status, arrived))
+                elif came and self.where(mark) != [ORIGINS[model]]:
+                    wrong.append((model, secret, header, self.where(mark)))
+
+        await self.holds(prove)
+
+        self.assertEqual(wrong, [])
+        self.assertEqual(self.guard_trips, 0)
+
+    def where(self, mark):
+        """Name the providers to which something came since *mark*."""
+        names = ("anthropic", "openai", "stranger")
+        changes = zip(names, mark, self.mark(), strict=True)
+        return [name for name, before, after in changes if after > before]
