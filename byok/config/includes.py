@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from byok.config.findings import Findings
-from byok.config.marks import shown
+from byok.config.marks import Mark, shown
 from byok.config.nodes import Entry, Items, Leaf, Table, is_null
 from byok.config.reader import read_tree
 from byok.config.sources import Source, read_bytes, resolve_inside, source_of
@@ -36,23 +36,21 @@ def gather(path: Path, findings: Findings) -> Gathered:
 
     Raises UnreadableError where there is no such file.
     """
-    name = str(path)
     try:
         data = read_bytes(path)
     except OSError as error:
         reason = error.strerror or "it is not a regular file"
-        raise UnreadableError(f"{name} cannot be read: {reason}") from None
-    directory = path.resolve().parent
-    sources = [source_of(path.resolve(), name, data)]
-    tree = read_tree(data, name, findings)
+        raise UnreadableError(f"{path} cannot be read: {reason}") from None
+    files = _Files(path, findings)
+    tree = files.add(path, path.name, data)
     if tree is not None:
         for leaf in _included(tree):
-            tree = _merge_file(tree, leaf, path.parent, sources, findings)
+            tree = files.merged(tree, leaf)
     return Gathered(
         tree=tree,
-        sources=tuple(sources),
-        directory=directory,
-        main=name,
+        sources=tuple(files.sources),
+        directory=files.directory,
+        main=str(path),
         text=data,
     )
 
@@ -65,59 +63,75 @@ def _included(tree: Table) -> list[Leaf]:
     ]
 
 
-def _merge_file(
-    tree: Table,
-    leaf: Leaf,
-    shown_directory: Path,
-    sources: list[Source],
-    findings: Findings,
-) -> Table:
-    name = str(leaf.value)
-    directory = shown_directory.resolve()
-    path = resolve_inside(
-        name, directory, at=leaf.mark, setting="include", findings=findings
-    )
-    if path is None:
-        return tree
-    if any(path == each.path for each in sources):
-        findings.add(
-            "E115",
-            leaf.mark,
-            "include",
-            "this file is read already",
-            remedy="Include each file once, and never the main file.",
+class _Files:
+    """
+    The files of one configuration, each read once.
+
+    The directory is the one that is named: a mounted file is often a link, and what
+    stands beside the link is meant.
+    """
+
+    def __init__(self, main: Path, findings: Findings) -> None:
+        self.directory = main.parent.resolve()
+        self.sources: list[Source] = []
+        self._shown = main.parent
+        self._seen: set[Path] = set()
+        self._findings = findings
+
+    def add(self, path: Path, name: str, data: bytes) -> Table | None:
+        """Take in the file *name*, which leads to *path* and holds *data*."""
+        printed = str(self._shown / name)
+        self._seen.add(path.resolve())
+        self.sources.append(source_of(self.directory / name, printed, data))
+        return read_tree(data, printed, self._findings)
+
+    def merged(self, tree: Table, leaf: Leaf) -> Table:
+        """Return *tree* with what stands in the file that *leaf* names."""
+        name = str(leaf.value)
+        path = resolve_inside(
+            name,
+            self.directory,
+            at=leaf.mark,
+            setting="include",
+            findings=self._findings,
         )
-        return tree
-    try:
-        data = read_bytes(path)
-    except OSError:
-        findings.add(
-            "E115",
-            leaf.mark,
-            "include",
-            "include names a file that cannot be read",
-            remedy="Check its permissions, and that it is a regular file.",
-        )
-        return tree
-    printed = str(shown_directory / name)
-    sources.append(source_of(path, printed, data))
-    other = read_tree(data, printed, findings)
-    if other is None:
-        return tree
-    nested = other.entries.get("include")
-    if nested is not None:
-        findings.add(
-            "E115",
-            nested.mark,
-            "include",
-            "an included file includes no further ones",
-            remedy="Move this list to the main file.",
-        )
-        other = Table(
-            other.mark,
-            {key: each for key, each in other.entries.items() if key != "include"},
-        )
-    return _merged(tree, other, findings)
+        if path is None:
+            return tree
+        if path in self._seen:
+            self._refuse(
+                leaf.mark,
+                "this file is read already",
+                "Include each file once, and never the main file.",
+            )
+            return tree
+        try:
+            data = read_bytes(path)
+        except OSError:
+            self._refuse(
+                leaf.mark,
+                "include names a file that cannot be read",
+                "Check its permissions, and that it is a regular file.",
+            )
+            return tree
+        other = self.add(path, name, data)
+        if other is None:
+            return tree
+        nested = other.entries.get("include")
+        if nested is not None:
+            self._refuse(
+                nested.mark,
+                "an included file includes no further ones",
+                "Move this list to the main file.",
+            )
+        return _merged(tree, _without_include(other), self._findings)
+
+    def _refuse(self, mark: Mark, message: str, remedy: str) -> None:
+        self._findings.add("E115", mark, "include", message, remedy=remedy)
+
+
+def _without_include(tree: Table) -> Table:
+    entries = {key: each for key, each in tree.entries.items() if key != "include"}
+    return Table(tree.mark, entries)
 
 
 def _merged(one: Table, other: Table, findings: Findings) -> Table:

@@ -148,7 +148,7 @@ def _documents(
                 remedy="Check its permissions, and that it is a regular file.",
             )
             continue
-        sources.append(source_of(path, shown, data))
+        sources.append(source_of(refs.directory / node.value, shown, data))
         document = read_tree(data, shown, refs.findings)
         if document is not None:
             rules += _rules_of(document, refs.findings)

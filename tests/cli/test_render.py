@@ -4,7 +4,7 @@ import io
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byok.cli.render import Renderer, Style, Styled, clean
@@ -62,6 +62,7 @@ def test_what_is_to_be_saved_stays_as_it_is():
     assert written(lambda screen: screen.raw("a\n\tb\n")) == "a\n\tb\n"
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_text_moves_the_cursor(text):
     shown = clean(text)

@@ -1,7 +1,7 @@
 """The one reader of addresses: what a URL may say, and what it never means."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byok.config.addresses import AddressError, parse
@@ -158,6 +158,7 @@ def test_this_machine_by_https_needs_leave_too():
     assert read("https://localhost:9000", private=True).origin.port == 9000
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(max_codepoint=0x2FF), max_size=60))
 def test_any_text_is_an_address_or_refused_without_being_quoted(text):
     url = f"https://{text}"

@@ -4,7 +4,7 @@ from textwrap import dedent
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byok.config.flattened import indented
@@ -220,6 +220,7 @@ switches = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(models, switches.filter(bool))
 def test_flattening_can_be_undone(model_list, litellm_settings):
     config = {"model_list": model_list, "litellm_settings": litellm_settings}
@@ -231,6 +232,7 @@ def test_flattening_can_be_undone(model_list, litellm_settings):
     assert yaml.safe_load(result) == config
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("ab_:- #\n'\"{[|"), max_size=60))
 def test_any_text_behind_a_section_is_put_right_or_left_alone(text):
     result = restored(f"general_settings:\nmaster_key: x\n{text}")

@@ -135,3 +135,27 @@ def test_what_was_read_is_known_by_its_digest(tmp_path):
     assert [each.path for each in changed(config.sources)] == [more]
     more.write_text(MODELS)
     assert changed(config.sources) == ()
+
+
+def test_a_mounted_configuration_is_a_link_among_links(tmp_path):
+    """As Kubernetes mounts them, and swaps them for new ones."""
+    one, two, home = tmp_path / "..one", tmp_path / "..two", tmp_path
+    for generation in (one, two):
+        write(generation, "include: [models.yaml]\n" + MASTER)
+        write(generation, MODELS, "models.yaml")
+    write(two, MODELS.replace("claude-*", "*"), "models.yaml")
+    (home / "..data").symlink_to(one)
+    (home / "config.yaml").symlink_to(home / "..data" / "config.yaml")
+    (home / "models.yaml").symlink_to(home / "..data" / "models.yaml")
+
+    config = examine(home / "config.yaml", environ=ENVIRON).config
+
+    assert config is not None
+    assert config.directory == home
+    assert changed(config.sources) == ()
+
+    (home / "..data").unlink()
+    (home / "..data").symlink_to(two)
+    assert [each.shown for each in changed(config.sources)] == [
+        str(home / "models.yaml")
+    ]

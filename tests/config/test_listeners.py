@@ -1,7 +1,7 @@
 """Endpoint strings: what they listen on, and who can reach that."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byok.config.listeners import DEFAULT, ListenerError, of_host_and_port, parse
@@ -72,6 +72,7 @@ def test_host_and_port_become_an_endpoint(host, endpoint, loopback):
     assert parse(endpoint).is_loopback is loopback
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_is_a_listener_or_refused(text):
     try:

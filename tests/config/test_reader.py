@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byok.config.findings import Findings
@@ -159,6 +159,7 @@ plain_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text("abcdef", min_size=1), plain_values, max_size=5))
 def test_what_is_dumped_is_read_back(value):
     tree, findings = read(yaml.safe_dump(value, allow_unicode=True))
@@ -167,6 +168,7 @@ def test_what_is_dumped_is_read_back(value):
     assert plain(tree) == value
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_read_or_told_about(text):
     tree, findings = read(text.encode("utf-8", "surrogatepass"))
@@ -174,6 +176,7 @@ def test_any_text_is_read_or_told_about(text):
     assert tree is not None or findings
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_told_about(data):
     tree, findings = read(data)
