@@ -1,19 +1,17 @@
 """
-`model_list` and `providers` into deployments: where requests go, and with whose key.
+`model_list` into deployments: where requests go, and with whose key.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from byok.config import addresses
-from byok.config.addresses import Address, AddressError
+from byok.config.addresses import Address
 from byok.config.findings import Findings
 from byok.config.general import check_sendable, is_true
 from byok.config.litellm import KNOWN_PROVIDERS
 from byok.config.marks import Mark
-from byok.config.model import ProviderAddress
 from byok.config.nodes import Items, Leaf, Node, Table
-from byok.config.references import References
+from byok.config.providers import Addresses, place, read_address
 from byok.config.schema import suggestion
 from byok.core.providers import PROVIDERS, TRUST_WORDS, Origin, trusted_at
 from byok.core.routing import Deployment
@@ -31,68 +29,6 @@ class Entry:
     at: int
     params: Table = field(repr=False)
     deployment: Deployment
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Addresses:
-    """How addresses are read in this configuration, and who vouches for which."""
-
-    refs: References
-    plaintext_loopback: bool
-    providers: Mapping[str, ProviderAddress]
-    notes: Mapping[Origin, str]
-
-    @property
-    def overrides(self) -> dict[str, Origin]:
-        """The origins that stand under `providers`, by provider."""
-        return {
-            name: each.origin
-            for name, each in self.providers.items()
-            if each.is_overridden
-        }
-
-
-def read_providers(
-    tree: Table, refs: References, *, plaintext_loopback: bool
-) -> Addresses:
-    """Return every provider's address, by `providers` or by itself."""
-    providers: dict[str, ProviderAddress] = {}
-    notes: dict[Origin, str] = {}
-    for name, builtin in PROVIDERS.items():
-        table = tree.table("providers").table(name)
-        private = is_true(table, "allow_private")
-        node = table.get("api_base")
-        path = f"providers.{name}.api_base"
-        address = (
-            _address(
-                node,
-                path,
-                refs,
-                private=private,
-                plaintext_loopback=plaintext_loopback,
-            )
-            if node is not None
-            else None
-        )
-        if node is None or address is None:
-            providers[name] = ProviderAddress(
-                name=name, origin=builtin.origin, base_path=builtin.base_path
-            )
-            continue
-        providers[name] = ProviderAddress(
-            name=name,
-            origin=address.origin,
-            base_path=address.base_path,
-            allow_private=private,
-            is_overridden=True,
-        )
-        notes[address.origin] = f"{path} {_place(node.mark)}"
-    return Addresses(
-        refs=refs,
-        plaintext_loopback=plaintext_loopback,
-        providers=providers,
-        notes=notes,
-    )
 
 
 def read_models(tree: Table, known: Addresses) -> Iterator[Entry]:
@@ -289,7 +225,7 @@ class _Reader:
                 "base_url is another name of api_base, and both are set",
                 remedy="Delete one of the two.",
             )
-        return _address(
+        return read_address(
             node,
             self._path(f"litellm_params.{key}"),
             self._refs,
@@ -322,7 +258,7 @@ class _Reader:
             origin, self._known.overrides, vouched=vouched, opaque=opaque
         )
         if node is not None and vouched:
-            return trusted, f"{name}.trust_client_credentials {_place(node.mark)}"
+            return trusted, f"{name}.trust_client_credentials {place(node.mark)}"
         return trusted, self._known.notes.get(origin, "")
 
     def _ca_file(self) -> str | None:
@@ -362,28 +298,3 @@ def _split(model: str, said: str | None) -> tuple[str, str]:
     if model.startswith(_OPENAI_NAMES):
         return "openai", model
     return "", model
-
-
-def _address(
-    node: Node, path: str, refs: References, *, private: bool, plaintext_loopback: bool
-) -> Address | None:
-    url = refs.text(node, path)
-    if url is None:
-        return None
-    try:
-        return addresses.parse(
-            url, private=private, plaintext_loopback=plaintext_loopback
-        )
-    except AddressError as error:
-        refs.findings.add(
-            error.code,
-            node.mark,
-            path,
-            f"{path} {error.message}",
-            remedy=error.remedy,
-        )
-        return None
-
-
-def _place(mark: Mark) -> str:
-    return f"{mark.file}:{mark.line}"

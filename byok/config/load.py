@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from byok.config.checks import check_models
-from byok.config.deployments import Entry, read_models, read_providers
+from byok.config.deployments import Entry, read_models
 from byok.config.findings import Finding, Findings, has_errors, strictly
 from byok.config.flattened import indented
 from byok.config.general import read_general, read_listeners, read_store
@@ -21,6 +21,7 @@ from byok.config.marks import Mark
 from byok.config.model import Config, General
 from byok.config.nodes import Table
 from byok.config.policies import read_policies
+from byok.config.providers import read_providers
 from byok.config.references import References, environment_table
 from byok.config.schema import check_shape
 from byok.config.sources import Source
