@@ -22,7 +22,8 @@ class KeyCache:
     alike have nothing in common.
 
     Forgetting begins a new *generation*. An answer that was asked for in an
-    earlier one is not kept: it may be from before the change.
+    earlier one is not kept: it may be from before the change. That a key was once
+    real is not forgotten: whoever used it may ask for it again at any time.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class KeyCache:
         self._nobodys_s = nobodys_s
         self._keys: OrderedDict[bytes, VirtualKey] = OrderedDict()
         self._nobodys: OrderedDict[bytes, float] = OrderedDict()
+        self._met: OrderedDict[bytes, None] = OrderedDict()
         self.generation = 0
 
     def __len__(self) -> int:
@@ -60,6 +62,7 @@ class KeyCache:
         if generation != self.generation:
             return
         if key is None:
+            self._met.pop(digest, None)
             self._nobodys[digest] = now + self._nobodys_s
             self._nobodys.move_to_end(digest)
             if len(self._nobodys) > self._nobodys_capacity:
@@ -67,8 +70,15 @@ class KeyCache:
             return
         self._keys[digest] = key
         self._keys.move_to_end(digest)
-        if len(self._keys) > self._capacity:
-            self._keys.popitem(last=False)
+        self._met[digest] = None
+        self._met.move_to_end(digest)
+        for known in (self._keys, self._met):
+            if len(known) > self._capacity:
+                known.popitem(last=False)
+
+    def has_met(self, digest: bytes) -> bool:
+        """Was *digest* a real key's when the store was last asked for it?"""
+        return digest in self._met
 
     def forget(self) -> None:
         """Forget everything, answers that are under way included."""

@@ -77,13 +77,17 @@ class KeyLookup:
         self, digests: tuple[bytes, ...], peer: str
     ) -> VirtualKey | Refusal | None:
         now = self._seconds()
-        refusal = self._throttle.admit(peer, now)
+        # A change of any key makes all of them unheard. Who is at work must not
+        # then have to queue behind somebody who guesses from the same address.
+        is_guess = not self._cache.has_met(digests[0])
+        refusal = self._throttle.admit(peer, now) if is_guess else None
         if refusal is not None:
             return refusal
         generation = self._cache.generation
         found = await self._store.maybe_by_digest(digests, now=now)
         if found is not None:
-            self._throttle.give_back(peer)
+            if is_guess:
+                self._throttle.give_back(peer)
             found = await self._under_current_pepper(found, digests)
         self._cache.put(digests[0], found, generation=generation, now=now)
         return None if found is None else self._judged(found, digests)

@@ -247,6 +247,28 @@ class GuessingTests(LookupCase):
 
         assert self.maybe() == record()
 
+    def test_a_change_of_some_key_does_not_put_them_behind_the_guesses(self):
+        self.keep(record())
+        self.maybe()
+        for number in range(100):
+            self.maybe(b"sk-guess-%d" % number)
+        self.keep(record(VIRTUAL_KEY_2, 1))
+
+        assert self.maybe() == record()
+        assert isinstance(self.maybe(b"sk-guess-0"), Refusal)
+
+    def test_a_key_that_was_deleted_is_a_guess_like_any_other(self):
+        self.keep(record())
+        self.maybe()
+        deleting = self.store.delete([record().token_id])
+        self.successResultOf(Deferred.fromCoroutine(deleting))
+        assert self.maybe() is None
+        for number in range(100):
+            self.maybe(b"sk-guess-%d" % number)
+        self.keep(record(VIRTUAL_KEY_2, 1))
+
+        assert isinstance(self.maybe(), Refusal)
+
     def test_a_new_key_behind_that_address_works_after_the_time_that_was_told(self):
         for number in range(100):
             self.maybe(b"sk-guess-%d" % number)
