@@ -36,9 +36,7 @@ _OPEN: list[DialLog] = []
 def _hear(event: str, arguments: tuple[object, ...]) -> None:
     if not _OPEN:
         return
-    if event == "socket.getaddrinfo":
-        _note(arguments[0], None)
-    elif event == "socket.gethostbyname":
+    if event in ("socket.getaddrinfo", "socket.gethostbyname"):
         _note(arguments[0], None)
     elif event in ("socket.connect", "socket.sendto"):
         address = arguments[1]

@@ -6,7 +6,7 @@ of each secret where it arrived.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar
+from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
@@ -70,8 +70,11 @@ class Estate(House):
 
     def deployments(self) -> dict[str, dict[str, object]]:
         """The deployments beside the two of every house."""
-        claude = {"model": "anthropic/claude-opus-5-5", "api_base": self.stranger.url}
-        gpt = {"model": "openai/gpt-5"}
+        claude: dict[str, object] = {
+            "model": "anthropic/claude-opus-5-5",
+            "api_base": self.stranger.url,
+        }
+        gpt: dict[str, object] = {"model": "openai/gpt-5"}
         ours, openais = "BYOK_TEST_DEPLOYMENT_KEY_2", "BYOK_TEST_OPENAI_KEY"
         return {
             STRANGER: claude,

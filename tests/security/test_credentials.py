@@ -124,7 +124,7 @@ class MatrixTests(Estate):
     timeout = 60
 
     async def test_a_secret_arrives_where_it_belongs_and_nowhere_else(self):
-        wrong = []
+        wrong: list[tuple[object, ...]] = []
 
         def prove(line):
             for model, secret, header in product(ORIGINS, SECRETS, HEADERS):
