@@ -3,11 +3,12 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
 
+from byok.cli.environment import SupposedEnvironment
 from byok.cli.request_input import (
     PLACEHOLDERS,
     RequestInput,
@@ -125,7 +126,7 @@ def explain_request(  # noqa: PLR0917 - one parameter for each option
     Nothing is sent and no server is needed. The same code decides as in the
     running gateway.
     """
-    environment = _Environment()
+    environment = SupposedEnvironment()
     config = _config(config_path, environment)
     try:
         described = _described(curl, request_path, headers)
@@ -145,32 +146,6 @@ def explain_request(  # noqa: PLR0917 - one parameter for each option
         click.echo(render(explanation))
     if exit_code and explanation["verdict"] == "deny":
         sys.exit(DENIED)
-
-
-class _Environment(Mapping[str, str]):
-    """
-    The environment, with a stand-in for each variable that is not set.
-
-    A dry run needs to know that there is a key and never the key itself, so it
-    works where the secrets are not: on a laptop, in a review, in CI.
-    """
-
-    def __init__(self) -> None:
-        self.supposed: list[str] = []
-
-    def __getitem__(self, name: str) -> str:
-        value = os.environ.get(name)
-        if value:
-            return value
-        if name not in self.supposed:
-            self.supposed.append(name)
-        return f"supposed-{name.lower()}-{'x' * 32}"
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(os.environ)
-
-    def __len__(self) -> int:
-        return len(os.environ)
 
 
 def _config(path: Path, environment: Mapping[str, str]) -> Config:

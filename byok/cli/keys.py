@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TextIO, TypeVar
 
 import click
 
+from byok.cli.environment import SupposedEnvironment
 from byok.cli.key_options import fields_of, key_options, option_named
 from byok.cli.key_screens import show_key, show_list, show_record, warn
 from byok.cli.render import err, out
@@ -276,10 +277,19 @@ def delete(
 @contextmanager
 def _store(config_path: Path) -> Iterator[_Opened]:
     """Open the store of a configuration, or end with what is wrong with either."""
+    environment = SupposedEnvironment()
     try:
-        config = load(config_path)
+        config = load(config_path, environ=environment)
     except ConfigError as error:
         _end(f"{error}\n`byok validate {config_path}` says more.", UNUSABLE)
+    for pepper in config.general.key_peppers:
+        missing = environment.variable_behind(pepper)
+        if missing is not None:
+            _end(
+                f"The environment variable {missing} is not set. It holds the pepper"
+                " that keys are kept under; no other secret is needed here.",
+                UNUSABLE,
+            )
     if config.general.single_user:
         warn([f"{config_path}: has no master key, so nobody is asked for a key."])
     try:

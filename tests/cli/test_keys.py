@@ -409,14 +409,26 @@ def test_a_name_that_nobody_has_is_refused(terminal, words):
 # What has to be there
 
 
-def test_a_config_that_cannot_be_used_is_exit_code_2(terminal, monkeypatch):
-    monkeypatch.delenv("BYOK_TEST_MASTER_KEY")
+def test_a_config_that_cannot_be_used_is_exit_code_2(terminal):
+    terminal.config.write_text(CONFIG + "  forward_llm_provider_auth_headers: 'no'\n")
 
     result = terminal.run("list", code=2)
 
-    assert "BYOK_TEST_MASTER_KEY" in result.stderr
     assert "byok validate" in result.stderr
-    assert not terminal.db.exists()
+
+
+def test_other_secrets_of_the_config_need_not_be_at_hand(terminal, monkeypatch):
+    monkeypatch.delenv("BYOK_TEST_MASTER_KEY")
+
+    assert terminal.has(terminal.create())
+
+
+def test_the_pepper_has_to_be_at_hand(terminal, monkeypatch):
+    monkeypatch.delenv("BYOK_TEST_PEPPER")
+
+    result = terminal.run("list", code=2)
+
+    assert "BYOK_TEST_PEPPER is not set" in result.stderr
 
 
 def test_a_config_that_is_not_there_is_exit_code_2(terminal):
