@@ -53,7 +53,7 @@ class Deployment:
         if "*" not in self.upstream_model:
             return self.upstream_model
         head, _, tail = self.model_group.partition("*")
-        stood_for = asked[len(head) : len(asked) - len(tail) or None]
+        stood_for = asked[len(head) : len(asked) - len(tail)]
         return self.upstream_model.replace("*", stood_for, 1)
 
 
@@ -69,10 +69,9 @@ class DeploymentTable:
                 wildcards.append(each)
             else:
                 self._exact.setdefault(each.model_group, each)
-        # A stable sort: of equal prefixes the first written stays first.
-        self._wildcards = sorted(
-            wildcards, key=lambda each: -len(each.model_group.partition("*")[0])
-        )
+        # A stable sort: of equal patterns the first written stays first. What
+        # stands behind the star counts after what stands before, so `*` is last.
+        self._wildcards = sorted(wildcards, key=_by_literals)
 
     def find(self, model: str) -> Deployment | None:
         """Return the deployment that serves *model*, or None."""
@@ -100,3 +99,8 @@ class DeploymentTable:
         """Return the served name that *model* was probably meant to be."""
         close = get_close_matches(model, list(self._exact), n=1, cutoff=0.75)
         return close[0] if close else None
+
+
+def _by_literals(deployment: Deployment) -> tuple[int, int]:
+    head, _, tail = deployment.model_group.partition("*")
+    return -len(head), -len(tail)
