@@ -113,9 +113,10 @@ def _check_connection(headers: Headers) -> Refusal | None:
 
 def _may_not_be_nominated(token: bytes) -> bool:
     cls = classes.class_of_name(token)
-    return cls.startswith("credential.") or cls in (
-        classes.FRAMING,
-        classes.COOKIE,
+    return (
+        cls.startswith("credential.")
+        or cls in (classes.FRAMING, classes.COOKIE)
+        or token == b"transfer-encoding"
     )
 
 
@@ -126,7 +127,7 @@ def nominated(headers: Headers) -> frozenset[bytes]:
         for name, value in headers
         if name == b"connection"
         for token in value.lower().split(b",")
-        if token.strip() not in names.CONNECTION_OPTIONS
+        if token.strip() and token.strip() not in names.CONNECTION_OPTIONS
     )
 
 
