@@ -8,10 +8,11 @@ of its result. Nothing here touches a clock, a socket or a store.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
+from urllib.parse import unquote_to_bytes
 
 from byok.core import edge
 from byok.core.body import splice_model
-from byok.core.carriers import identity_status, seen
+from byok.core.carriers import identity_status, seen, shown
 from byok.core.errors import ErrorKind, Refusal
 from byok.core.facts import RequestFacts
 from byok.core.keys import VirtualKey, may_use_model
@@ -132,7 +133,7 @@ def decide(
     *deployment* overrides the table, for attempts after the first.
     """
     secrets = gateway_secrets(caller, gateway)
-    if holds_gateway_credential(facts.query, secrets):
+    if facts.query and _holds_secret(facts.query, secrets):
         return edge.refuse_query()
     model = facts.head.model if facts.head else None
     if model is None:
@@ -147,7 +148,10 @@ def decide(
         return _model_not_allowed()
     if found is None:
         return _unknown_model(model, caller, gateway.table)
-    if facts.route.dialect not in PROVIDERS[found.provider].dialects:
+    provider = PROVIDERS.get(found.provider)
+    if provider is None:
+        return _unsupported(found)
+    if facts.route.dialect not in provider.dialects:
         return _wrong_dialect(facts, found)
     context = _context(facts, caller, found, model)
     outcome = gateway.plans.plan(context).apply(
@@ -162,16 +166,6 @@ def decide(
         outcome=outcome,
         refusal=_refusal(facts, found, outcome),
     )
-
-
-def plan(facts: RequestFacts, caller: Caller, gateway: Gateway) -> Planned | Refusal:
-    """Decide the request and lay out what leaves, or refuse it."""
-    decided = decide(facts, caller, gateway)
-    if isinstance(decided, Refusal):
-        return decided
-    if decided.refusal is not None:
-        return decided.refusal
-    return lay_out(facts, decided)
 
 
 def lay_out(facts: RequestFacts, decided: Decided) -> Planned:
@@ -204,6 +198,12 @@ def gateway_secrets(caller: Caller, gateway: Gateway) -> tuple[bytes, ...]:
     return tuple(own)
 
 
+def _holds_secret(query: bytes, secrets: tuple[bytes, ...]) -> bool:
+    return holds_gateway_credential(query, secrets) or holds_gateway_credential(
+        unquote_to_bytes(query), secrets
+    )
+
+
 def _model_not_allowed() -> Refusal:
     return Refusal(
         status=403,
@@ -226,6 +226,18 @@ def _unknown_model(model: str, caller: Caller, table: DeploymentTable) -> Refusa
         message=(
             f"The requested model is not served by this gateway.{hint}"
             " GET /v1/models lists what is."
+        ),
+    )
+
+
+def _unsupported(found: Deployment) -> Refusal:
+    return Refusal(
+        status=404,
+        kind="not_found_error",
+        code="route.unsupported-provider",
+        message=(
+            f"The requested model is configured for {found.provider}, which this"
+            " gateway does not support yet. GET /v1/models lists what is served."
         ),
     )
 
@@ -261,9 +273,11 @@ def _context(
         host=found.origin.host,
         trusted=found.trusted,
         vouched=bool(found.trusted & own),
-        plaintext=found.origin.scheme == "http" and not found.plaintext_ok,
+        plaintext=found.origin.scheme == "http"
+        and not (found.plaintext_ok and found.origin.is_loopback),
         deployment_key=found.api_key is not None,
         key=caller.name,
+        key_id=caller.key_id,
         team=caller.team,
         user=caller.user,
         tags=caller.tags,
@@ -274,27 +288,41 @@ def _context(
 
 
 def _with_credential(facts: RequestFacts, decided: Decided) -> Headers:
-    credential = decided.outcome.credential
     sends = decided.outcome.sends
-    found = decided.deployment
-    if credential.source == slot.NONE:
+    field = credential_field(facts, decided)
+    if field is None:
         return sends
+    credential = decided.outcome.credential
     if credential.source == slot.DEPLOYMENT:
-        key = found.api_key
-        if key is None:
-            return sends
-        cls = classes.find_credential(key.reveal_bytes()) or ""
-        name, bearer = slot_of(found.provider, facts.route, cls)
-        value = key.reveal_bytes()
-        return (*sends, (name, b"Bearer " + value if bearer else value))
-    name, bearer = slot_of(found.provider, facts.route, credential.cls)
+        return (*sends, field)
     came_as = credential.name.encode()
-    if facts.route.dialect is Dialect.ANTHROPIC or came_as == name:
-        # A client's credential stays in the slot it came in.
-        return sends
-    value = without_scheme(facts.headers[credential.index][1])
-    moved = (name, b"Bearer " + value if bearer else value)
-    return tuple(moved if field[0] == came_as else field for field in sends)
+    return tuple(field if each[0] == came_as else each for each in sends)
+
+
+def credential_field(
+    facts: RequestFacts, decided: Decided
+) -> tuple[bytes, bytes] | None:
+    """
+    Return the field that upstream authenticates by, or None where none leaves.
+
+    A client's credential stays in the header it came in, but for routes on which
+    the provider reads another one.
+    """
+    credential = decided.outcome.credential
+    found = decided.deployment
+    if credential.source == slot.DEPLOYMENT and found.api_key is not None:
+        value = found.api_key.reveal_bytes()
+        cls = classes.find_credential(value) or ""
+        name, bearer = slot_of(found.provider, facts.route, cls)
+        return name, b"Bearer " + value if bearer else value
+    if credential.index < 0:
+        return None
+    field = facts.headers[credential.index]
+    name, bearer = slot_of(found.provider, facts.route, credential.cls)
+    if facts.route.dialect is Dialect.ANTHROPIC or field[0] == name:
+        return field
+    value = without_scheme(field[1])
+    return name, b"Bearer " + value if bearer else value
 
 
 def _body(facts: RequestFacts, upstream_model: str) -> bytes:
@@ -359,7 +387,7 @@ def _credential_message(
 def _why_removed(found: Deployment, removed: Sequence[slot.Removed]) -> list[str]:
     sentences = []
     for each in removed:
-        what = f"The credential in {each.name.decode('latin-1')}"
+        what = f"The credential in {shown(each.name)}"
         if each.rule == "default-deny":
             sentences.append(
                 f"{what} was not forwarded: no rule forwards it. The operator turns"
