@@ -1,8 +1,15 @@
-"""S-03, S-55: which secret arrives where, for every secret, header and deployment."""
+"""S-03, S-48, S-55: which secret arrives where, for every header and deployment."""
 
 import json
 from itertools import product
 
+from byok.core.errors import Refusal
+from byok.core.exchange import Caller, Planned, decide, lay_out
+from byok.core.facts import Headers, RequestFacts
+from byok.core.intake import read_facts
+from byok.core.routes import MESSAGES
+from byok.core.secret import Secret
+from tests.e2e.house import ASK
 from tests.e2e.raw import Pairs, request
 from tests.security.estate import (
     COMPANY,
@@ -147,3 +154,47 @@ class MatrixTests(Estate):
         names = ("anthropic", "openai", "stranger")
         changes = zip(names, mark, self.mark(), strict=True)
         return [name for name, before, after in changes if after > before]
+
+
+class AttemptTests(Estate):
+    """S-48: each attempt is decided anew, from what the client sent."""
+
+    def attempt(self, deployment: str, headers: Headers) -> Planned | Refusal:
+        """Decide one request for *deployment*, as an attempt after another one."""
+        gateway = self.service._config.gateway
+        body = ASK.replace(OWN.encode(), COMPANY.encode())
+        facts = read_facts(b"POST", b"/v1/messages", MESSAGES, headers, body)
+        assert isinstance(facts, RequestFacts)
+        caller = Caller(key_id="key_1", carrier="x-litellm-api-key")
+        found = gateway.table.named(deployment)
+        decided = decide(facts, caller, gateway, deployment=found)
+        if isinstance(decided, Refusal):
+            return decided
+        return decided.refusal or lay_out(facts, decided)
+
+    async def test_a_fallback_carries_nothing_of_the_attempt_before_it(self):
+        headers = (
+            (b"x-api-key", keys.ANTHROPIC_API_KEY.encode()),
+            (b"anthropic-beta", b"oauth-2025-04-20,other"),
+            (b"user-agent", b"claude-cli/2"),
+        )
+
+        first, second, third, again = (
+            self.attempt(name, headers)
+            for name in (COMPANY, STRANGER_COMPANY, STRANGER, COMPANY)
+        )
+
+        assert isinstance(first, Planned)
+        assert isinstance(second, Planned)
+        self.assertIn(headers[0], first.headers)
+        self.assertEqual(first.payer, "user-key")
+        ours = (b"x-api-key", keys.DEPLOYMENT_KEY_2.encode())
+        self.assertEqual([h for h in second.headers if h[0] == b"x-api-key"], [ours])
+        self.assertNotIn(keys.ANTHROPIC_API_KEY.encode(), repr(second.headers).encode())
+        self.assertNotIn(headers[2], second.headers)
+        self.assertEqual(
+            (second.payer, second.scrub), ("org", (Secret(ours[1].decode()),))
+        )
+        assert isinstance(third, Refusal)
+        self.assertEqual(third.status, 401)
+        self.assertEqual(again, first)
