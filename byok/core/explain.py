@@ -69,7 +69,7 @@ def explain(
     if isinstance(result, Decided) and facts is not None:
         outcome = result.outcome
         out["slots"] = [
-            _slot(each, outcome, _sent_as(facts, result, each))
+            _slot(each, result, _sent_as(facts, result, each))
             for each in outcome.decisions
         ]
         out["injections"] = [_injection(each) for each in outcome.injections]
@@ -138,7 +138,8 @@ def _sent_as(
     return None if field is None else field[0].decode("latin-1")
 
 
-def _slot(decision: HeaderDecision, outcome: Outcome, sent_as: str | None) -> Json:
+def _slot(decision: HeaderDecision, result: Decided, sent_as: str | None) -> Json:
+    outcome = result.outcome
     value = outcome.headers[decision.index][1]
     verdict = decision.verdict
     shown: dict[str, object] = {"length": len(value)}
@@ -157,7 +158,7 @@ def _slot(decision: HeaderDecision, outcome: Outcome, sent_as: str | None) -> Js
         if verdict.rule
         else [{"rule": DEFAULT_DENY, "tier": None, "origin": None, "why": ""}],
         "overridden": [_overridden(each) for each in verdict.over],
-        "note": _note(decision, outcome, host),
+        "note": _note(decision, outcome, result.deployment.origin.host),
     }
 
 

@@ -9,7 +9,12 @@ _PAD = " " * 9
 
 
 def render(explanation: Json) -> str:
-    """Return the explanation as the table that people read; no final newline."""
+    """
+    Return the explanation as the table that people read; no final newline.
+
+    Names that a client chose may hold anything: what would move a terminal's
+    cursor or begin a line of its own is shown as a question mark.
+    """
     lines = [_headline(explanation)]
     caller = explanation["caller"]
     if isinstance(caller, Mapping):
@@ -29,7 +34,11 @@ def render(explanation: Json) -> str:
         lines.append(f"{'sends':<11}{', '.join(map(str, sends))}")
     lines += [f"{'assumed':<11}{each}" for each in _texts(explanation["assumed"])]
     lines += [f"{'warning':<11}{each}" for each in _texts(explanation["warnings"])]
-    return "\n".join(lines)
+    return "\n".join(map(_printable, lines))
+
+
+def _printable(line: str) -> str:
+    return "".join(each if each.isprintable() else "?" for each in line)
 
 
 def _items(value: object) -> list[Json]:
