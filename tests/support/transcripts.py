@@ -10,6 +10,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,7 @@ ANYTHING = "..."
 _MASKS = tuple(
     (re.compile(pattern), mask)
     for pattern, mask in (
-        (r"sk-byok-[0-9A-Za-z]{49}", "sk-byok-#"),
+        (r"sk-byok-(?:[0-9A-Za-z]{49}|\.\.\.)", "sk-byok-#"),
         (r"sk-\.\.\.[0-9A-Za-z_-]{4}", "sk-...#"),
         (r"\bkey_[0-9A-Za-z]{22}", "key_#"),
         (r"\breq_[0-9a-f]{24}", "req_#"),
@@ -35,6 +36,8 @@ _MASKS = tuple(
         (r"\b(first|total)=[0-9.]+ms", r"\1=#ms"),
         (r"\bcli:\w+", "cli:#"),
         (r"(127\.0\.0\.1|localhost):\d+", r"\1:#"),
+        (r"\bbyok \d+\.\d+\.\d+", "byok #"),
+        (r'("version": )"\d+\.\d+\.\d+"', r'\1"#"'),
         (r" +$", ""),
     )
 )
@@ -76,6 +79,11 @@ def masked(line: str) -> str:
     return line
 
 
+def shown(line: str) -> str:
+    """Return *line* as a page may show it: a new key is no secret, but looks like one."""
+    return re.sub(r"sk-byok-[0-9A-Za-z]{49}", "sk-byok-...", line).rstrip()
+
+
 def agree(printed: Sequence[str], recorded: Sequence[str]) -> bool:
     """Is *printed* what was recorded, dots standing for any lines?"""
     pattern = "".join(
@@ -92,9 +100,10 @@ def run(command: str, place: Path, env: Mapping[str, str]) -> list[str]:
 
     A plain `byok ...` is run in this process, which is much faster.
     """
-    words = _plain_words(command, env)
+    words = _plain_words(command)
     if words is not None and words[0] == "byok":
-        result = CliRunner(env=env).invoke(main, words[1:], catch_exceptions=False)
+        with chdir(place):
+            result = CliRunner(env=env).invoke(main, words[1:], catch_exceptions=False)
         return result.output.splitlines()
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command],
@@ -110,7 +119,7 @@ def run(command: str, place: Path, env: Mapping[str, str]) -> list[str]:
     return done.stdout.splitlines()
 
 
-def _plain_words(command: str, env: Mapping[str, str]) -> list[str] | None:
+def _plain_words(command: str) -> list[str] | None:
     """Split *command*, or return None where it takes a shell to understand it."""
     lexer = shlex.shlex(
         command.replace("\\\n", " "), posix=True, punctuation_chars=True

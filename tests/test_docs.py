@@ -1,0 +1,479 @@
+"""
+The documentation is true: its examples are loaded and run, its names looked up.
+
+`BYOK_DOCS=write` writes the transcripts anew; the change is then read by a
+person. `tests/support/pages.py` says what the blocks of a page are for.
+"""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+import pytest
+import yaml
+
+from byok.config import examine
+from byok.config.codes import Level
+from byok.config.litellm import LITELLM_KEYS, Section, Verdict
+from byok.config.schema import section_properties
+from byok.policy import classes
+from byok.policy.floor import FLOOR
+from byok.policy.rules import Action
+from byok.resources import schema_file
+from tests.support import keys
+from tests.support.gateway import Gateway, Json, own_key_config
+from tests.support.pages import Block, Page, pages
+from tests.support.processes import ROOT
+from tests.support.provider_process import ProviderProcess
+from tests.support.sweep import exempt
+from tests.support.transcripts import agree, run, shown, steps
+
+PAGES = pages()
+SERVED = "http://localhost:4000"
+RUN = "<!-- run -->"
+EVERYWHERE: Json = {
+    "model_list": [
+        {"model_name": "claude-*", "litellm_params": {"model": "anthropic/claude-*"}}
+    ],
+    "general_settings": {"master_key": "os.environ/BYOK_MASTER_KEY"},
+}
+BIN = ROOT / ".venv/bin"
+
+
+def named(page: Page) -> str:
+    return str(page)
+
+
+def with_blocks(*languages: str) -> list[Page]:
+    return [page for page in PAGES if page.blocks(*languages)]
+
+
+class Variables(Mapping[str, str]):
+    """An environment in which every variable is set to something strong."""
+
+    def __getitem__(self, name: str) -> str:
+        return f"value-of-{name.lower()}-{'0123456789abcdef' * 2}"
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+# -- Configurations ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", with_blocks("yaml"), ids=named)
+def test_every_configuration_is_valid(page: Page, tmp_path: Path) -> None:
+    for block in page.blocks("yaml"):
+        write_named(page, tmp_path)
+        config = tmp_path / (block.name or "block.yaml")
+        data = whole(yaml.safe_load(block.text))
+        if data is None:
+            continue
+        config.parent.mkdir(parents=True, exist_ok=True)
+        config.write_text(yaml.safe_dump(data))
+        make_named_files(block, config.parent)
+
+        found = examine(config, environ=Variables()).findings
+
+        # A page may show what is warned about, and then says by which code.
+        text = page.path.read_text("utf-8")
+        bad = [
+            str(each)
+            for each in found
+            if each.level is Level.ERROR
+            or (each.level is Level.WARNING and each.code not in text)
+        ]
+        assert bad == [], f"{page}:{block.first}"
+
+
+def whole(data: object) -> Json | None:
+    """Make a configuration of what a block holds: a part of one, rules, a document."""
+    if data is None:
+        return None
+    if isinstance(data, list):
+        data = {"general_settings": {"policies": data}}
+    assert isinstance(data, dict)
+    if data.get("kind") == "Policy":
+        return None if not data else whole_of_document(data)
+    config = dict(EVERYWHERE)
+    for section, value in data.items():
+        before = config.get(section)
+        both = isinstance(before, dict) and isinstance(value, dict)
+        config[section] = {**before, **value} if both else value
+    return config
+
+
+def whole_of_document(data: Json) -> Json:
+    # A document is read where a configuration names it; its rules alone say as much.
+    rules = cast("list[Json]", data["rules"])
+    return {
+        **EVERYWHERE,
+        "general_settings": {
+            **cast("Json", EVERYWHERE["general_settings"]),
+            "policies": rules,
+        },
+    }
+
+
+def write_named(page: Page, place: Path, *, before: int | None = None) -> None:
+    """Write the blocks of *page* that say which file they are."""
+    for block in page.blocks():
+        if block.name is None or (before is not None and block.first > before):
+            continue
+        file = place / block.name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(block.text)
+
+
+def make_named_files(block: Block, place: Path) -> None:
+    """Make the secrets and certificates that a block names, but that no page has."""
+    for name in re.findall(r"(?:\bfile:|ca_file: )([\w./-]+)", block.text):
+        file = exempt(place / name)
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch(mode=0o600)
+            file.write_text(Variables()["file"])
+
+
+# -- Transcripts ------------------------------------------------------------------
+
+
+@pytest.fixture
+def console(tmp_path: Path) -> Path:
+    """A directory as a reader has it, with examples and a master key in reach."""
+    place = tmp_path / "console"
+    place.mkdir()
+    shutil.copytree(
+        ROOT / "examples", place / "examples", ignore=shutil.ignore_patterns("*.*[!l]")
+    )
+    return exempt(place)
+
+
+def environment(place: Path) -> dict[str, str]:
+    return {
+        "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "HOME": str(place),
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "BYOK_MASTER_KEY": keys.MASTER_KEY,
+        "ANTHROPIC_API_KEY": keys.ANTHROPIC_API_KEY,
+    }
+
+
+@pytest.mark.parametrize("page", with_blocks("console", "sh"), ids=named)
+def test_every_transcript_is_what_is_printed(page: Page, console: Path) -> None:
+    if is_served(page):
+        if shutil.which("curl") is None:
+            pytest.skip("there is no curl")
+        with ProviderProcess() as provider:
+            config = served_config(page, console, provider.url)
+            with Gateway(exempt(console / "gateway"), config) as gateway:
+                check_transcripts(page, console, gateway.url)
+    else:
+        check_transcripts(page, console, SERVED)
+
+
+def is_served(page: Page) -> bool:
+    """Does the page speak to a gateway that runs?"""
+    return any(
+        SERVED in block.text
+        for block in page.blocks("console", "sh")
+        if block.language == "console" or is_run(page, block)
+    )
+
+
+def is_run(page: Page, block: Block) -> bool:
+    """Is the block one of commands to run, by the comment above it?"""
+    return page.lines[block.first - 2].strip() == RUN
+
+
+def served_config(page: Page, place: Path, provider_url: str) -> Json:
+    """Return the page's own configuration, or the usual one, with our provider."""
+    (place / "gateway").mkdir()
+    write_named(page, place)
+    base = own_key_config(provider_url, store=f"sqlite:///{place}/byok.db")
+    file = place / "config.yaml"
+    if not file.exists():
+        file.write_text(yaml.safe_dump(EVERYWHERE))
+        return base
+    config = cast("Json", yaml.safe_load(file.read_text()))
+    general = cast("Json", config.get("general_settings", {}))
+    return {
+        **base,
+        **config,
+        "general_settings": {**general, **cast("Json", base["general_settings"])},
+    }
+
+
+def check_transcripts(page: Page, place: Path, url: str) -> None:
+    """Run the commands of *page* in reading order, and compare what they print."""
+    fresh: list[tuple[int, int, list[str]]] = []
+    env = environment(place)
+    for block in page.blocks("console", "sh"):
+        write_named(page, place, before=block.first)
+        if block.language == "sh":
+            if is_run(page, block):
+                script = f"set -euo pipefail\n{block.text.replace(SERVED, url)}"
+                done = subprocess.run(
+                    ["bash", "-c", script],
+                    cwd=place,
+                    env=env,
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                assert done.returncode == 0, f"{page}:{block.first}\n{done.stderr}"
+            continue
+        for step in steps(block.lines):
+            printed = run(step.command.replace(SERVED, url), place, env)
+            printed = [line.replace(url, SERVED) for line in printed]
+            if agree(printed, step.printed):
+                continue
+            if os.environ.get("BYOK_DOCS") != "write" or "..." in step.printed:
+                text = "\n".join(printed)
+                raise AssertionError(
+                    f"{page}:{block.first + step.first}: `{step.command}` prints\n{text}"
+                )
+            first = block.first + step.first
+            lines = [shown(f"{block.indent}{line}") for line in printed]
+            fresh.append((first, first + len(step.printed), lines))
+    if fresh:
+        lines = page.lines
+        for first, end, printed in reversed(fresh):
+            lines[first:end] = printed
+        page.path.write_text("".join(f"{line}\n" for line in lines))
+
+
+@pytest.mark.parametrize("page", with_blocks("sh"), ids=named)
+def test_every_shell_block_can_be_pasted(page: Page) -> None:
+    for block in page.blocks("sh"):
+        read = subprocess.run(
+            ["bash", "-n"],
+            input=block.text,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert read.stderr == "", f"{page}:{block.first}"
+
+
+# -- Names and links --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_link_inside_the_repository_leads_somewhere(page: Page) -> None:
+    for link in page.links():
+        if "://" in link.target or link.target.startswith("mailto:"):
+            continue
+        name, _, anchor = link.target.partition("#")
+        target = (page.path.parent / name).resolve() if name else page.path
+
+        assert target.exists(), f"{page}:{link.line}: {link.target}"
+        if anchor:
+            anchors = Page(target).anchors()
+            assert anchor in anchors, f"{page}:{link.line}: {link.target}"
+
+
+@cache
+def functions_of(path: Path) -> frozenset[str]:
+    """Return every function, method and class of a module; methods also dotted."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ClassDef):
+            names.add(node.name)
+            names |= {
+                f"{node.name}.{each.name}"
+                for each in node.body
+                if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
+            }
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            names.add(node.name)
+    return frozenset(names)
+
+
+_FILE = re.compile(
+    r"`(?P<file>(?:byok|tests|policies|schemas|examples|docs|twisted)/[\w./+-]*)"
+    r"(?:::(?P<name>[\w.]+))?`"
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_file_and_function_that_is_named_exists(page: Page) -> None:
+    for number, line in page.prose():
+        for found in _FILE.finditer(line):
+            file, name = ROOT / found["file"], found["name"]
+
+            # What a running gateway writes is not in the repository.
+            if file.suffix in {".key", ".db"}:
+                continue
+            assert file.exists(), f"{page}:{number}: {found[0]}"
+            if name:
+                assert name in functions_of(file), f"{page}:{number}: {found[0]}"
+
+
+_SETTING = re.compile(
+    r"`(?P<section>general_settings|litellm_settings|litellm_params|model_info)"
+    r"\.(?P<key>[a-z0-9_]+)(?![a-z0-9_-])"
+)
+_SECTIONS = {
+    "general_settings": Section.GENERAL,
+    "litellm_settings": Section.LITELLM,
+    "litellm_params": Section.PARAMS,
+    "model_info": Section.INFO,
+}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_setting_that_is_named_is_known(page: Page) -> None:
+    for number, line in page.prose():
+        for found in _SETTING.finditer(line):
+            section = _SECTIONS[found["section"]]
+            known = {*section_properties(section), *LITELLM_KEYS[section]}
+
+            assert found["key"] in known, f"{page}:{number}: {found[0]}"
+
+
+def page_at(name: str) -> Page:
+    return Page(ROOT / name)
+
+
+def first_words(page: Page, *heads: str) -> list[str]:
+    """Return the code words in the first column of a table."""
+    return [
+        word for row in page.rows(*heads) for word in re.findall(r"`([^`]+)`", row[0])
+    ]
+
+
+# -- Error codes ------------------------------------------------------------------
+
+
+def codes_in_the_code() -> set[str]:
+    """
+    Return every code that can stand in `x-byok-error`.
+
+    They are written in one of three ways: as `code=`, as the first argument of a
+    function that refuses, and in the credential slot, which returns them.
+    """
+    found: set[str] = set()
+    refusing = {"_refuse", "_refusal", "_provider", "refuse"}
+    for path in sorted((ROOT / "byok").rglob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        prefix = "body." if path.name == "body.py" and path.parent.name == "core" else ""
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                called = getattr(node.func, "id", getattr(node.func, "attr", ""))
+                given = [each.value for each in node.keywords if each.arg == "code"]
+                if called in refusing and node.args:
+                    given.append(node.args[0])
+                found |= {
+                    prefix + str(each.value)
+                    for each in given
+                    if isinstance(each, ast.Constant)
+                }
+            elif isinstance(node, ast.Constant) and path.name == "slot.py":
+                found.add(str(node.value))
+    shape = re.compile(
+        r"internal|(?:admin|auth|body|credential|edge|egress|keys|policy|provider"
+        r"|route|store)\.[a-z0-9-]+"
+    )
+    return {code for code in found if shape.fullmatch(code)}
+
+
+def test_troubleshooting_has_a_row_for_each_error_code_and_no_other() -> None:
+    told = first_words(page_at("docs/troubleshooting.md"), "`x-byok-error`")
+
+    assert sorted(told) == sorted(codes_in_the_code())
+
+
+# -- The policy language ----------------------------------------------------------
+
+POLICY = page_at("docs/policy.md")
+
+
+def test_the_guide_has_each_class_each_rule_of_the_floor_and_each_action() -> None:
+    floor = {rule.id for rule in FLOOR} | {"floor.single-credential", "floor.plaintext"}
+    schema = yaml.safe_load(schema_file("policy-v1.schema.json").read_text("utf-8"))
+    match = schema["$defs"]["match"]["properties"]
+
+    assert set(first_words(POLICY, "class")) == classes.CLASSES
+    assert set(first_words(POLICY, "rule", "takes away")) == floor
+    assert set(first_words(POLICY, "key", "asks for")) == set(match)
+    words = [re.split(r"\W+", word.strip("{")) for word in first_words(POLICY, "action")]
+    assert {word[0] for word in words} == {action.word for action in Action}
+
+
+def test_the_guide_names_every_pack() -> None:
+    shipped = {path.stem for path in (ROOT / "policies").glob("*.yaml")}
+
+    assert set(first_words(POLICY, "pack")) == shipped
+
+
+# -- LiteLLM ----------------------------------------------------------------------
+
+LITELLM = page_at("docs/coming-from-litellm.md")
+
+
+def test_the_verdicts_told_are_those_given() -> None:
+    rows = list(LITELLM.rows("setting", "section", "verdict"))
+    sections = {section.value: section for section in Section}
+
+    assert rows
+    for setting, section, verdict, *_ in rows:
+        known = LITELLM_KEYS[sections[section.strip("`")]][setting.strip("`")]
+        assert (setting, known.verdict) == (setting, verdict)
+
+
+def test_what_is_called_unsafe_is_judged_so() -> None:
+    unsafe = {
+        name
+        for section in Section
+        for name, known in LITELLM_KEYS[section].items()
+        if known.verdict is Verdict.UNSAFE
+    }
+    told = {
+        word.partition(":")[0]
+        for row in LITELLM.rows("LiteLLM can", "setting")
+        for word in re.findall(r"`([^`]+)`", row[1])
+    }
+
+    assert told == unsafe
+
+
+def test_the_table_of_the_two_sections_is_what_happens(tmp_path: Path) -> None:
+    rows = list(LITELLM.rows("`general_settings`", "`litellm_settings`", "byok"))
+    values = {"true": True, "false": False}
+
+    assert len(rows) == 8
+    for general, litellm, forwarded, _, said in rows:
+        config = dict(EVERYWHERE)
+        for section, word in (
+            ("general_settings", general),
+            ("litellm_settings", litellm),
+        ):
+            if word in values:
+                before = cast("Json", config.get(section, {}))
+                switch = {"forward_llm_provider_auth_headers": values[word]}
+                config[section] = {**before, **switch}
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+
+        found = examine(tmp_path / "config.yaml", environ=Variables()).findings
+        printed = run(
+            "byok explain-request -c config.yaml -H 'x-byok-api-key: <gateway>'"
+            " -H 'x-api-key: <anthropic.api_key>'",
+            tmp_path,
+            {"BYOK_MASTER_KEY": Variables()["x"]},
+        )
+        line = next(each for each in printed if " x-api-key " in each)
+
+        assert line.split()[0] == {"forwarded": "FORWARD", "stripped": "STRIP"}[forwarded]
+        assert {each.code for each in found} == ({said} if said else set())
