@@ -1,6 +1,7 @@
 """An explanation as the table that people read: words and columns, no decisions."""
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from byok.core.explain import Json
 from byok.policy import slot
@@ -29,9 +30,9 @@ def render(explanation: Json) -> str:
     credential = explanation["credential"]
     if isinstance(credential, Mapping):
         lines += _credential_lines(credential)
-    sends = explanation["sends"]
-    if isinstance(sends, Sequence) and sends:
-        lines.append(f"{'sends':<11}{', '.join(map(str, sends))}")
+    sends = _texts(explanation["sends"])
+    if sends:
+        lines.append(f"{'sends':<11}{', '.join(sends)}")
     lines += [f"{'assumed':<11}{each}" for each in _texts(explanation["assumed"])]
     lines += [f"{'warning':<11}{each}" for each in _texts(explanation["warnings"])]
     return "\n".join(map(_printable, lines))
@@ -41,20 +42,16 @@ def _printable(line: str) -> str:
     return "".join(each if each.isprintable() else "?" for each in line)
 
 
-def _items(value: object) -> list[Json]:
-    if not isinstance(value, Sequence):
-        return []
-    return [each for each in value if isinstance(each, Mapping)]
+def _items(value: object) -> Sequence[Json]:
+    return cast("Sequence[Json]", value)
 
 
-def _texts(value: object) -> list[str]:
-    return [str(each) for each in value] if isinstance(value, Sequence) else []
+def _texts(value: object) -> Sequence[str]:
+    return cast("Sequence[str]", value)
 
 
 def _headline(explanation: Json) -> str:
-    request = explanation["request"]
-    if not isinstance(request, Mapping):
-        return ""
+    request = cast("Json", explanation["request"])
     parts = [f"{request.get('method') or '?'} {request.get('route') or '?'}"]
     if request.get("model"):
         parts.append(f"model={request['model']}")
