@@ -20,12 +20,8 @@ import yaml
 
 from byok.config import examine
 from byok.config.codes import Level
-from byok.config.litellm import LITELLM_KEYS, Section, Verdict
+from byok.config.litellm import LITELLM_KEYS, Section
 from byok.config.schema import section_properties
-from byok.policy import classes
-from byok.policy.floor import FLOOR
-from byok.policy.rules import Action
-from byok.resources import schema_file
 from tests.support import keys
 from tests.support.gateway import Gateway, Json, own_key_config
 from tests.support.pages import Block, Page, pages
@@ -103,25 +99,26 @@ def whole(data: object) -> Json | None:
         data = {"general_settings": {"policies": data}}
     assert isinstance(data, dict)
     if data.get("kind") == "Policy":
-        return None if not data else whole_of_document(data)
-    config = dict(EVERYWHERE)
-    for section, value in data.items():
+        return whole_of_document(data)
+    return merged(EVERYWHERE, data)
+
+
+def merged(one: Json, other: Json) -> Json:
+    """Put the sections of *other* over those of *one*, one level deep."""
+    config = dict(one)
+    for section, value in other.items():
         before = config.get(section)
-        both = isinstance(before, dict) and isinstance(value, dict)
-        config[section] = {**before, **value} if both else value
+        if isinstance(before, dict) and isinstance(value, dict):
+            config[section] = {**before, **value}
+        else:
+            config[section] = value
     return config
 
 
 def whole_of_document(data: Json) -> Json:
     # A document is read where a configuration names it; its rules alone say as much.
     rules = cast("list[Json]", data["rules"])
-    return {
-        **EVERYWHERE,
-        "general_settings": {
-            **cast("Json", EVERYWHERE["general_settings"]),
-            "policies": rules,
-        },
-    }
+    return merged(EVERYWHERE, {"general_settings": {"policies": rules}})
 
 
 def write_named(page: Page, place: Path, *, before: int | None = None) -> None:
@@ -206,12 +203,8 @@ def served_config(page: Page, place: Path, provider_url: str) -> Json:
         file.write_text(yaml.safe_dump(EVERYWHERE))
         return base
     config = cast("Json", yaml.safe_load(file.read_text()))
-    general = cast("Json", config.get("general_settings", {}))
-    return {
-        **base,
-        **config,
-        "general_settings": {**general, **cast("Json", base["general_settings"])},
-    }
+    models = {"model_list": config.get("model_list", base["model_list"])}
+    return merged(merged(config, base), models)
 
 
 def check_transcripts(page: Page, place: Path, url: str) -> None:
@@ -238,12 +231,10 @@ def check_transcripts(page: Page, place: Path, url: str) -> None:
             printed = [line.replace(url, SERVED) for line in printed]
             if agree(printed, step.printed):
                 continue
+            first = block.first + step.first
             if os.environ.get("BYOK_DOCS") != "write" or "..." in step.printed:
                 text = "\n".join(printed)
-                raise AssertionError(
-                    f"{page}:{block.first + step.first}: `{step.command}` prints\n{text}"
-                )
-            first = block.first + step.first
+                raise AssertionError(f"{page}:{first}: `{step.command}` prints\n{text}")
             lines = [shown(f"{block.indent}{line}") for line in printed]
             fresh.append((first, first + len(step.printed), lines))
     if fresh:
@@ -341,139 +332,3 @@ def test_every_setting_that_is_named_is_known(page: Page) -> None:
             known = {*section_properties(section), *LITELLM_KEYS[section]}
 
             assert found["key"] in known, f"{page}:{number}: {found[0]}"
-
-
-def page_at(name: str) -> Page:
-    return Page(ROOT / name)
-
-
-def first_words(page: Page, *heads: str) -> list[str]:
-    """Return the code words in the first column of a table."""
-    return [
-        word for row in page.rows(*heads) for word in re.findall(r"`([^`]+)`", row[0])
-    ]
-
-
-# -- Error codes ------------------------------------------------------------------
-
-
-def codes_in_the_code() -> set[str]:
-    """
-    Return every code that can stand in `x-byok-error`.
-
-    They are written in one of three ways: as `code=`, as the first argument of a
-    function that refuses, and in the credential slot, which returns them.
-    """
-    found: set[str] = set()
-    refusing = {"_refuse", "_refusal", "_provider", "refuse"}
-    for path in sorted((ROOT / "byok").rglob("*.py")):
-        tree = ast.parse(path.read_text("utf-8"))
-        prefix = "body." if path.name == "body.py" and path.parent.name == "core" else ""
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call):
-                called = getattr(node.func, "id", getattr(node.func, "attr", ""))
-                given = [each.value for each in node.keywords if each.arg == "code"]
-                if called in refusing and node.args:
-                    given.append(node.args[0])
-                found |= {
-                    prefix + str(each.value)
-                    for each in given
-                    if isinstance(each, ast.Constant)
-                }
-            elif isinstance(node, ast.Constant) and path.name == "slot.py":
-                found.add(str(node.value))
-    shape = re.compile(
-        r"internal|(?:admin|auth|body|credential|edge|egress|keys|policy|provider"
-        r"|route|store)\.[a-z0-9-]+"
-    )
-    return {code for code in found if shape.fullmatch(code)}
-
-
-def test_troubleshooting_has_a_row_for_each_error_code_and_no_other() -> None:
-    told = first_words(page_at("docs/troubleshooting.md"), "`x-byok-error`")
-
-    assert sorted(told) == sorted(codes_in_the_code())
-
-
-# -- The policy language ----------------------------------------------------------
-
-POLICY = page_at("docs/policy.md")
-
-
-def test_the_guide_has_each_class_each_rule_of_the_floor_and_each_action() -> None:
-    floor = {rule.id for rule in FLOOR} | {"floor.single-credential", "floor.plaintext"}
-    schema = yaml.safe_load(schema_file("policy-v1.schema.json").read_text("utf-8"))
-    match = schema["$defs"]["match"]["properties"]
-
-    assert set(first_words(POLICY, "class")) == classes.CLASSES
-    assert set(first_words(POLICY, "rule", "takes away")) == floor
-    assert set(first_words(POLICY, "key", "asks for")) == set(match)
-    words = [re.split(r"\W+", word.strip("{")) for word in first_words(POLICY, "action")]
-    assert {word[0] for word in words} == {action.word for action in Action}
-
-
-def test_the_guide_names_every_pack() -> None:
-    shipped = {path.stem for path in (ROOT / "policies").glob("*.yaml")}
-
-    assert set(first_words(POLICY, "pack")) == shipped
-
-
-# -- LiteLLM ----------------------------------------------------------------------
-
-LITELLM = page_at("docs/coming-from-litellm.md")
-
-
-def test_the_verdicts_told_are_those_given() -> None:
-    rows = list(LITELLM.rows("setting", "section", "verdict"))
-    sections = {section.value: section for section in Section}
-
-    assert rows
-    for setting, section, verdict, *_ in rows:
-        known = LITELLM_KEYS[sections[section.strip("`")]][setting.strip("`")]
-        assert (setting, known.verdict) == (setting, verdict)
-
-
-def test_what_is_called_unsafe_is_judged_so() -> None:
-    unsafe = {
-        name
-        for section in Section
-        for name, known in LITELLM_KEYS[section].items()
-        if known.verdict is Verdict.UNSAFE
-    }
-    told = {
-        word.partition(":")[0]
-        for row in LITELLM.rows("LiteLLM can", "setting")
-        for word in re.findall(r"`([^`]+)`", row[1])
-    }
-
-    assert told == unsafe
-
-
-def test_the_table_of_the_two_sections_is_what_happens(tmp_path: Path) -> None:
-    rows = list(LITELLM.rows("`general_settings`", "`litellm_settings`", "byok"))
-    values = {"true": True, "false": False}
-
-    assert len(rows) == 8
-    for general, litellm, forwarded, _, said in rows:
-        config = dict(EVERYWHERE)
-        for section, word in (
-            ("general_settings", general),
-            ("litellm_settings", litellm),
-        ):
-            if word in values:
-                before = cast("Json", config.get(section, {}))
-                switch = {"forward_llm_provider_auth_headers": values[word]}
-                config[section] = {**before, **switch}
-        (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-
-        found = examine(tmp_path / "config.yaml", environ=Variables()).findings
-        printed = run(
-            "byok explain-request -c config.yaml -H 'x-byok-api-key: <gateway>'"
-            " -H 'x-api-key: <anthropic.api_key>'",
-            tmp_path,
-            {"BYOK_MASTER_KEY": Variables()["x"]},
-        )
-        line = next(each for each in printed if " x-api-key " in each)
-
-        assert line.split()[0] == {"forwarded": "FORWARD", "stripped": "STRIP"}[forwarded]
-        assert {each.code for each in found} == ({said} if said else set())

@@ -80,7 +80,7 @@ def masked(line: str) -> str:
 
 
 def shown(line: str) -> str:
-    """Return *line* as a page may show it: a new key is no secret, but looks like one."""
+    """Return *line* as a page may show it: new keys would look like leaked ones."""
     return re.sub(r"sk-byok-[0-9A-Za-z]{49}", "sk-byok-...", line).rstrip()
 
 
