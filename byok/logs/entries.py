@@ -86,8 +86,11 @@ def _failure_of(event: LogEvent, redactor: Redactor) -> str | None:
     failure = event.get("log_failure")
     if not isinstance(failure, Failure):
         return None
-    # Twisted's older log has put the traceback into its text already.
-    return None if "failure" in event else redactor.text(failure.getTraceback())
+    # Twisted's older log has put the traceback into its text already. That an
+    # event has its fields says nothing: its observers add them to every event.
+    if event.get("log_namespace") == "log_legacy":
+        return None
+    return redactor.text(failure.getTraceback())
 
 
 def _namespace_of(event: LogEvent) -> str:

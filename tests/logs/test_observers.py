@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.logger import ILogObserver, Logger, LogLevel, LogPublisher
+from twisted.logger import LegacyLogObserverWrapper as OlderObserver
 from twisted.python import log as older_log
 from twisted.python.failure import Failure
+from zope.interface import provider
 from zope.interface.verify import verifyObject
 
 from byok.core.secret import Secret
@@ -272,6 +274,19 @@ def test_events_of_the_older_log_are_cleaned_too(observer):
     assert is_clean(shown)
     assert shown.count("<secret:len=108") >= 3
     assert shown.count("ValueError") == 1
+
+
+def test_an_observer_of_the_older_log_takes_no_traceback_away():
+    stream = io.StringIO()
+    older = OlderObserver(provider(ILogObserver)(lambda event: None))
+    log = Logger(
+        observer=LogPublisher(older, human_observer(stream, LiveSecrets())),
+        namespace="byok.web",
+    )
+
+    log.failure("broken", Failure(ValueError("the reason")))
+
+    assert "ValueError: the reason" in stream.getvalue()
 
 
 # -- Failing closed --------------------------------------------------------------
