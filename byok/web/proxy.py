@@ -23,7 +23,7 @@ from byok.core.exchange import (
     lay_out,
 )
 from byok.core.explain import Setting, explain
-from byok.core.facts import Headers, RequestFacts, present
+from byok.core.facts import Headers, RequestFacts
 from byok.core.intake import read_facts
 from byok.core.routes import Route
 from byok.core.usage import UsageReader
@@ -37,6 +37,7 @@ from byok.web.visit import Visit
 
 _FIRST_ERROR = 400
 _NO_CONTENT = 204
+_PLAIN = frozenset({b"", b"identity"})
 
 _log = Logger(namespace="byok.exchange")
 
@@ -178,8 +179,11 @@ def _length_of(answer: ProviderAnswer) -> Headers:
 
 
 def _is_encoded(answer: ProviderAnswer) -> bool:
-    coding = present(answer.fields, b"content-encoding")
-    return coding is not None and coding.lower() != b"identity"
+    # Every line and every member of it: an `identity` may stand before a `gzip`.
+    return any(
+        name == b"content-encoding" and value.strip().lower() not in _PLAIN
+        for name, value in answer.fields
+    )
 
 
 def _unreadable_error(answer: ProviderAnswer) -> Refusal:
