@@ -46,6 +46,8 @@ def pytest_runtest_makereport(
         for title, text in made.sections:
             note(title, text)
         leaks = SWEEP.finish()
+        # Not before: the last test of all shares its teardown with the session's.
+        SWEEP.allowed.clear()
         if leaks:
             made.outcome = "failed"
             made.longrepr = report(leaks)

@@ -122,7 +122,6 @@ class Sweep:
             self.look_into(directory)
         leaks = [leak for leak in self.leaks if leak.what not in self.allowed]
         self.directories.clear()
-        self.allowed.clear()
         self.leaks.clear()
         return list(dict.fromkeys(leaks))
 
