@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -39,7 +40,7 @@ EVERYWHERE: Json = {
     ],
     "general_settings": {"master_key": "os.environ/BYOK_MASTER_KEY"},
 }
-BIN = ROOT / ".venv/bin"
+BIN = Path(sys.executable).parent
 
 
 def named(page: Page) -> str:
