@@ -32,6 +32,7 @@ from tests.support.sweep import exempt
 from tests.support.transcripts import agree, run, shown, steps
 
 PAGES = pages()
+OTHERS = [Page(ROOT / name) for name in ("CONTRIBUTING.md", "SECURITY.md")]
 SERVED = "http://localhost:4000"
 RUN = "<!-- run -->"
 EVERYWHERE: Json = {
@@ -262,7 +263,7 @@ def test_every_shell_block_can_be_pasted(page: Page) -> None:
 # -- Names and links --------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", PAGES, ids=named)
+@pytest.mark.parametrize("page", [*PAGES, *OTHERS], ids=named)
 def test_every_link_inside_the_repository_leads_somewhere(page: Page) -> None:
     for link in page.links():
         if "://" in link.target or link.target.startswith("mailto:"):
