@@ -53,7 +53,7 @@ CREDENTIAL_SHAPES: tuple[tuple[bytes, str], ...] = (
     (b"AIza", GOOGLE_API_KEY),
 )
 
-# What every shape holds: a value with none of these has no shape.
+# What every shape begins with: a value with none of these has no shape.
 MARKS = (b"sk-", b"AIza")
 
 CLASSES: frozenset[str] = frozenset(
@@ -88,8 +88,16 @@ OWN_SLOTS: dict[str, dict[bytes, bool]] = {
     UNKNOWN_CREDENTIAL: {b"x-api-key": False, b"authorization": True},
 }
 
+# Where a token may begin: behind what is no part of one, or behind an escape whose
+# last character looks like one (`Bearer%20sk-...`, `\nsk-...`). What is looked ahead
+# for first is what nearly all texts do not have.
+_BOUNDARY = (
+    rb"(?=sk-|AIza)"
+    rb"(?:(?<![A-Za-z0-9_-])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt]))"
+)
 _SHAPE = re.compile(
-    rb"(?<![A-Za-z0-9_-])(?:"
+    _BOUNDARY
+    + rb"(?:"
     + b"|".join(re.escape(prefix) for prefix, _ in CREDENTIAL_SHAPES)
     + rb")(?=[A-Za-z0-9_-])"
 )

@@ -92,10 +92,23 @@ def texts_of(value: bytes) -> list[str]:
     return out
 
 
+def words_of(text: str) -> list[str]:
+    """Return what may be a word of *text*: whole, or what follows an escape in it."""
+    words = []
+    for found in WORD.finditer(text):
+        word, before = found.group(), text[: found.start()]
+        words.append(word)
+        if before.endswith("%") and re.match(r"[0-9A-Fa-f]{2}", word):
+            words.append(word[2:])
+        if before.endswith("\\") and word[0] in "nrt":
+            words.append(word[1:])
+    return words
+
+
 def shape_of(value: bytes) -> str | None:
     """Return the class of the first word in *value* that is a known key."""
     for text in texts_of(value):
-        for word in WORD.findall(text):
+        for word in words_of(text):
             fitting = [p for p in SHAPES if word.startswith(p) and word != p]
             if fitting:
                 return SHAPES[max(fitting, key=len)]

@@ -101,6 +101,22 @@ def test_what_has_no_known_prefix_at_a_boundary_has_no_shape(value):
     assert find_credential(value) is None
 
 
+@pytest.mark.parametrize(
+    "before",
+    [b"Bearer%20", b"key%3D", b"a%3d", b"%0A", b"%22", b"a\\n", b"\\r\\n", b"x\\t"],
+)
+def test_a_key_behind_an_escape_is_a_key(before):
+    value = before + keys.ANTHROPIC_OAUTH.encode()
+
+    assert find_credential(value) == classes.ANTHROPIC_OAUTH
+    assert not classify(b"authorization", value).own_slot
+
+
+@pytest.mark.parametrize("before", [b"%2", b"%2G", b"n", b"\\x", b"20", b"a-", b"_"])
+def test_a_key_behind_letters_that_are_no_escape_is_a_part_of_their_word(before):
+    assert find_credential(before + b"sk-ant-oat01-1") is None
+
+
 def test_a_word_and_a_key_are_classed_by_the_key_whatever_the_name_says():
     value = b"foo " + keys.ANTHROPIC_API_KEY.encode()
 
