@@ -23,7 +23,8 @@ class Identity:
     Authenticates callers by the one value that the carriers' order picks.
 
     Without a master key the gateway has a single user, whose credentials are the
-    provider's and who is asked for none of ours.
+    provider's and who is asked for none of ours. No key then tells that user from
+    a page in their browser, so pages are told by what browsers say of them.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class Identity:
     async def identify(self, headers: Headers, *, peer: str) -> Caller | Refusal:
         """Return who sent *headers* from the address *peer*."""
         if self._master_key is None:
-            return SINGLE_USER
+            return _FROM_A_PAGE if is_from_a_page(headers) else SINGLE_USER
         presented = carriers.find_key(headers, self._order)
         if isinstance(presented, Refusal):
             return presented
@@ -74,3 +75,28 @@ class Identity:
             secret=presented.key,
             is_master=True,
         )
+
+
+def is_from_a_page(headers: Headers) -> bool:
+    """
+    Did a page in a browser send *headers*?
+
+    Browsers put Origin on whatever a page posts, and Sec-Fetch-Site on the rest;
+    a page cannot take either away. An address typed by hand has the site "none".
+    """
+    return any(
+        name == b"origin" or (name == b"sec-fetch-site" and value.lower() != b"none")
+        for name, value in headers
+    )
+
+
+_FROM_A_PAGE = Refusal(
+    status=403,
+    kind="permission_error",
+    code="auth.from-a-page",
+    message=(
+        "A page in a browser asked for this, and a gateway without a master key answers"
+        " programs on this machine only: else any page could spend what it spends. Set"
+        " general_settings.master_key, and make a key for what runs in the browser."
+    ),
+)

@@ -262,6 +262,30 @@ class SingleUserTests(House):
         sent = await self.provider.request(0)
         self.assertEqual(sent.values(b"x-api-key"), (keys.ANTHROPIC_API_KEY.encode(),))
 
+    async def test_a_page_in_a_browser_is_not_the_user(self):
+        """Nothing else would tell them apart: a page needs no key to post this."""
+        for headers in (
+            (("Origin", "https://evil.example"),),
+            (("Origin", "null"),),
+            (("Origin", "http://gateway.test"),),
+            (("Sec-Fetch-Site", "cross-site"),),
+            (("Sec-Fetch-Site", "same-site"),),
+            (("Sec-Fetch-Site", "none"), ("Origin", "")),
+        ):
+            plain = (*headers, ("Content-Type", "text/plain"))
+            answer = await self.message(headers=plain, body=ASK_ORG)
+
+            self.assertEqual(answer.status, 403)
+            self.assertEqual(answer.value("x-byok-error"), "auth.from-a-page")
+        self.assertEqual(self.provider.received, b"")
+
+    async def test_an_address_typed_by_hand_is_answered(self):
+        headers = (("Sec-Fetch-Site", "none"),)
+
+        answer = await self.ask(request("/v1/models", method="GET", headers=headers))
+
+        self.assertEqual(answer.status, 200)
+
     async def test_administration_is_closed(self):
         answer = await self.ask(request("/key/list", method="GET"))
 
