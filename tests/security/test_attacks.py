@@ -1,0 +1,489 @@
+"""What somebody would try who knows how gateways have been robbed before."""
+
+import base64
+import json
+from typing import Any
+from urllib.parse import quote
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from byok.policy import names
+from tests.e2e.house import ASK, ASK_ORG, LOGIN, MODEL, OURS, OWN
+from tests.e2e.raw import Pairs, request
+from tests.security.estate import (
+    OPAQUE,
+    Estate,
+    secrets_in,
+)
+from tests.security.test_credentials import ORIGINS, SECRETS
+from tests.support import keys, plays
+from tests.support.arrivals import credentials
+
+GATEWAYS = ("virtual key", "second virtual key", "master key")
+BYOK_SHAPED = "sk-byok-" + "0" * 43 + "abcdef"
+
+# Ways in which a key is written into a header by those who build one.
+WRITTEN = (
+    "{}",
+    "Bearer {}",
+    "bearer {}",
+    "BEARER\t{}",
+    "Token {}",
+    "key {}",
+    '"{}"',
+    "'{}'",
+    "<{}>",
+    "api_key={}",
+    "key={};v=1",
+    "a, {}, b",
+    "a,{}",
+    "{}, {}",
+    '{{"authorization":"Bearer {}"}}',
+    "https://gateway.test/?key={}",
+    "https://user:{}@gateway.test/",
+    "Bearer Bearer {}",
+    "Bearer%20{}",
+    "authorization%3D{}",
+    "a\\n{}\\n",
+    "{}x",
+)
+# A long key of the gateway is known by itself, wherever it begins and ends.
+INSIDE = ("x{}", "x{}x", "-{}-")
+HEADERS = (
+    "Authorization",
+    "X-Api-Key",
+    "api-key",
+    "x-goog-api-key",
+    "Proxy-Authorization",
+    "x-custom",
+    "x-auth-token",
+    "x-claude-code-session-id",
+    "x-stainless-lang",
+    "anthropic-beta",
+    "anthropic-version",
+    "anthropic-auth-token",
+    "openai-beta",
+    "User-Agent",
+    "Accept",
+    "Referer",
+    "Origin",
+    "traceparent",
+    "baggage",
+    "x-request-id",
+    "X-Forwarded-For",
+    "Cookie",
+    "x-pass-authorization",
+    "x-pass-x-api-key",
+    "x_custom",
+)
+
+
+def basic(text: str) -> str:
+    return "Basic " + base64.b64encode(text.encode()).decode()
+
+
+class HiddenKeyTests(Estate):
+    """A gateway key in a place where nobody looks for one."""
+
+    async def test_a_gateway_key_leaves_in_no_header_in_no_dress(self):
+        attempts: list[Pairs] = []
+        for key in (keys.VIRTUAL_KEY, keys.MASTER_KEY, BYOK_SHAPED):
+            dresses = [how.format(key, key) for how in WRITTEN]
+            if key != BYOK_SHAPED:
+                dresses += [how.format(key) for how in INSIDE]
+                dresses += [
+                    basic(f"{a}:{key}{z}") for a in ("", "me") for z in ("", ":x")
+                ]
+            for header in HEADERS:
+                lines = tuple((header, each) for each in dresses)
+                # One line at a time where a second one would be refused.
+                once = header.lower().encode() in names.SINGLETONS
+                attempts += [(each,) for each in lines] if once else [lines]
+
+        def prove(line):
+            for lines in attempts:
+                mark = self.mark()
+                raw = request(headers=(*OURS, *lines), body=ASK_ORG, close=False)
+                status = line.ask(raw).status
+                refused = (400,) if lines[0][0] == "x_api_key" else (200, 401, 403)
+                self.assertIn(status, refused, lines)
+                came = self.since(mark)
+                self.assertFalse(secrets_in(came) & set(GATEWAYS), lines)
+                self.assertNotIn(b"0" * 43, b"".join(sent.raw for sent in came))
+
+        await self.holds(prove)
+        self.assertEqual(self.guard_trips, 0)
+        self.assertGreater(len(self.provider.requests), len(attempts) // 2)
+
+    async def test_a_key_in_a_query_is_refused_however_it_is_spelt(self):
+        targets = []
+        for key in (
+            keys.VIRTUAL_KEY,
+            keys.MASTER_KEY,
+            keys.ANTHROPIC_API_KEY,
+            keys.ANTHROPIC_OAUTH,
+            keys.GOOGLE,
+            BYOK_SHAPED,
+        ):
+            percent = "".join(f"%{ord(letter):02x}" for letter in key)
+            targets += [
+                f"/v1/messages?key={key}",
+                f"/v1/messages?{key}",
+                f"/v1/messages?a=b&x-api-key={key}&c",
+                f"/v1/messages?key={percent}",
+                f"/v1/messages?key={percent.upper()}",
+                f"/v1/messages?key={key.replace('-', '%2D')}",
+                f"/v1/messages?key=%22{key}%22",
+                f"/v1/messages?url={quote('https://a/?key=' + key, safe='')}",
+            ]
+
+        def prove(line):
+            for target in targets:
+                raw = request(target, headers=OWN, body=ASK, close=False)
+                self.assertEqual(line.ask(raw).status, 400, target)
+
+        await self.holds(prove)
+        self.assertEqual(self.mark(), (0, 0, 0))
+
+    async def test_another_person_s_key_is_no_provider_key(self):
+        """Not even where a key of no known shape may go: byok's own have one."""
+        await self.make_key(keys.VIRTUAL_KEY_2, key_alias="other")
+
+        def prove(line):
+            for key in (keys.VIRTUAL_KEY_2, BYOK_SHAPED):
+                for header in ("X-Api-Key", "Authorization", "x-custom", "api-key"):
+                    value = f"Bearer {key}" if header == "Authorization" else key
+                    for model in ORIGINS:
+                        if key == keys.VIRTUAL_KEY_2 and (
+                            model == OPAQUE or header == "x-custom"
+                        ):
+                            # One that an administrator brought along looks like
+                            # any key of anybody's, and is not the caller's.
+                            continue
+                        mark = self.mark()
+                        path = (
+                            "/v1/chat/completions"
+                            if ORIGINS[model] == "openai"
+                            else "/v1/messages"
+                        )
+                        body = json.dumps({"model": model}).encode()
+                        line.ask(
+                            request(
+                                path,
+                                headers=(*OURS, (header, value)),
+                                body=body,
+                                close=False,
+                            )
+                        )
+                        for sent in self.since(mark):
+                            self.assertNotIn(key.encode(), sent.raw, (header, model))
+
+        await self.holds(prove)
+
+
+class RepeatedHeaderTests(Estate):
+    """Two readers, of whom one takes the first of two lines and one the last."""
+
+    async def test_a_credential_that_comes_twice_is_refused(self):
+        def prove(line):
+            for name in (
+                "x-api-key",
+                "Authorization",
+                "x-litellm-api-key",
+                "x-byok-api-key",
+                "api-key",
+                "x-goog-api-key",
+                "Proxy-Authorization",
+                "Content-Type",
+                "Host",
+            ):
+                for value in ("", "sk-other", f"Bearer {keys.ANTHROPIC_OAUTH_2}"):
+                    twice = ((name, value or "x"), (name.upper(), value))
+                    raw = request(headers=(*OWN[:1], *twice), body=ASK, close=False)
+                    self.assertEqual(line.ask(raw).status, 400, name)
+
+        await self.holds(prove)
+        self.assertEqual(self.mark(), (0, 0, 0))
+
+    async def test_no_line_of_connection_takes_a_credential_off_a_request(self):
+        """Whoever could would choose that the company pays."""
+        nominations = (
+            (("Connection", "x-api-key"),),
+            (("Connection", "keep-alive"), ("Connection", "X-Api-Key")),
+            (("Connection", "keep-alive,,\t x-api-key ,"),),
+            (("Connection", "a"), ("Connection", "b"), ("Connection", "authorization")),
+            (("Connection", "x-litellm-api-key"),),
+            (("Connection", "x-auth-token"),),
+            (("Connection", "cookie"),),
+            (("Connection", "host"),),
+            (("Connection", "content-length"),),
+            (("Connection", "transfer-encoding"),),
+            (("Connection", "accept-encoding"),),
+            (("Connection", "close, x-goog-api-key"),),
+        )
+
+        def prove(line):
+            for lines in nominations:
+                for body in (ASK, ASK_ORG):
+                    raw = request(headers=(*OWN, *lines), body=body, close=False)
+                    answer = line.ask(raw)
+                    line.close()
+                    self.assertEqual(answer.status, 400, lines)
+                    self.assertEqual(
+                        answer.value("x-byok-error"), "edge.connection-nomination"
+                    )
+
+        await self.holds(prove)
+        self.assertEqual(self.mark(), (0, 0, 0))
+
+    async def test_what_any_line_of_connection_names_stays_here(self):
+        headers = (
+            *OWN,
+            ("Connection", "x-one"),
+            ("Connection", "keep-alive, X-Two"),
+            ("Connection", "\t x-three ,user-agent"),
+            ("x-one", "1"),
+            ("x-two", "2"),
+            ("X-THREE", "3"),
+            ("x-four", "4"),
+            ("User-Agent", "claude-cli/2"),
+        )
+
+        def prove(line):
+            line.ask(request(headers=headers, body=ASK, close=False))
+
+        await self.holds(prove)
+
+        (sent,) = self.since((0, 0, 0))
+        gone = {b"x-one", b"x-two", b"x-three", b"user-agent", b"connection"}
+        self.assertEqual(gone & set(sent.names()), set())
+        self.assertIn(b"x-four", sent.names())
+
+
+class OddNameTests(Estate):
+    async def test_a_name_that_is_nearly_a_credential_s_carries_none(self):
+        nearly = (
+            "x_api_key",
+            "X_API_KEY",
+            "x-api_key",
+            "x_litellm_api_key",
+            "HTTP_AUTHORIZATION",
+            "http-authorization",
+            "x-api-key.",
+            "x.api.key",
+            "x~api~key",
+            "xapikey",
+            "x-api-key-",
+            "x-api-keys",
+            "x--api-key",
+            "authorization-",
+            "x-authorization",
+            "x-original-authorization",
+            "x-forwarded-authorization",
+            "x-amz-security-token",
+            "anthropic-api-key",
+            "x-anthropic-api-key",
+            "x-api-key\t",
+            "x-api-key ",
+            " x-api-key",
+            "x-api-key\x00",
+            "x-api-k\xe9y",
+            "x-api-\u212aey".encode().decode("latin-1"),
+        )
+        provider_keys = (keys.ANTHROPIC_API_KEY, keys.ANTHROPIC_OAUTH)
+
+        def prove(line):
+            for name in nearly:
+                for value in provider_keys:
+                    mark = self.mark()
+                    headers = (*OURS, (name, value))
+                    raw = request(headers=headers, body=ASK_ORG, close=False)
+                    status = line.ask(raw).status
+                    # A name behind a space is a part of the value before it.
+                    self.assertIn(status, (401,) if name[0] == " " else (200, 400))
+                    arrived = secrets_in(self.since(mark))
+                    self.assertLessEqual(arrived, {"deployment key"}, name)
+
+        await self.holds(prove)
+
+    async def test_a_model_s_name_is_a_name_wherever_it_ends_up(self):
+        wanted = [
+            "a/../../key/generate",
+            "..",
+            "%2e%2e%2fkey",
+            "a?b#c",
+            "a\r\nX-Evil: 1",
+            "a\x00b",
+            "{{7*7}}",
+            "${7*7}",
+            "%s%n",
+            "' OR 1=1 --",
+            "*",
+            "claude-*",
+            "\u202eedualc",
+            "\U0001f600" * 200,
+            "x" * 1000,
+            "https://evil.example/v1",
+            "openai/gpt-5",
+            "anthropic/claude",
+            "anthropic/../openai/gpt-5",
+            'a\\u0022,"api_base":"x',
+            " claude",
+            "CLAUDE",
+        ]
+        answers = {}
+
+        def prove(line):
+            for name in wanted:
+                body = json.dumps({"model": f"wild-{name}"}).encode()
+                raw = request(headers=OWN, body=body, close=False)
+                answers[name] = line.ask(raw).status
+
+        await self.holds(prove)
+
+        self.assertEqual(set(answers.values()), {200})
+        arrived = self.provider.requests
+        for name, sent in zip(wanted, arrived, strict=True):
+            self.assertEqual(sent.target, b"/v1/messages?beta=true")
+            self.assertEqual(json.loads(sent.body), {"model": f"claude-{name}"})
+            self.assertNotIn(b"evil", sent.head.raw.lower())
+        self.assertEqual(self.openai.connections, [])
+        lines = [each for each in self.logged("access") if each.get("model")]
+        self.assertEqual(len(lines), len(wanted))
+
+    def deployments(self) -> dict[str, dict[str, object]]:
+        wild: dict[str, object] = {"model": "anthropic/claude-*"}
+        return {**super().deployments(), "wild-*": wild}
+
+
+class StrangerTests(Estate):
+    """Two callers, one gateway: what is one's never becomes the other's."""
+
+    async def test_requests_behind_one_another_are_each_their_own_caller_s(self):
+        await self.make_key(keys.VIRTUAL_KEY_2, key_alias="bert")
+        anna = (*OURS, ("x-api-key", keys.ANTHROPIC_API_KEY))
+        bert = (
+            ("x-litellm-api-key", keys.VIRTUAL_KEY_2),
+            ("x-api-key", keys.ANTHROPIC_API_KEY_2),
+        )
+        whose = [anna, bert, OURS, bert, anna, (), anna]
+        raw = b"".join(
+            request(
+                headers=headers,
+                body=json.dumps({"model": MODEL, "n": number}).encode(),
+                close=headers is whose[-1] and number == len(whose) - 1,
+            )
+            for number, headers in enumerate(whose)
+        )
+
+        client = await self.begin(raw)
+        await client.closed.wait()
+
+        sent = {json.loads(each.body)["n"]: each for each in self.since((0, 0, 0))}
+        self.assertEqual(sorted(sent), [0, 1, 3, 4, 6])
+        for number, request_ in sent.items():
+            (value,) = request_.values(b"x-api-key")
+            self.assertEqual(value, dict(whose[number])["x-api-key"].encode())
+        statuses = [
+            int(part[:3]) for part in bytes(client.received).split(b"HTTP/1.1 ")[1:]
+        ]
+        self.assertEqual(statuses, [200, 200, 401, 200, 200, 401, 200])
+
+    async def test_a_cookie_of_a_provider_comes_back_with_nobody_s_request(self):
+        cookie = (("Set-Cookie", f"{keys.COOKIE}; Path=/"),)
+        self.provider.always("/v1/messages", plays.answer(200, b"{}", headers=cookie))
+
+        for headers in (OWN, LOGIN, OWN):
+            answer = await self.message(headers=headers)
+            self.assertEqual(answer.value("set-cookie"), None)
+
+        for sent in self.since((0, 0, 0)):
+            self.assertEqual(sent.values(b"cookie"), ())
+
+    async def test_bytes_behind_an_answer_are_nobody_s_answer(self):
+        """S-41: neither in the same segment nor as the next caller's answer."""
+        whole = plays.answer(200, b'{"who":"anna"}')
+        evil = plays.answer(200, b'{"who":"evil"}').sent()
+        self.provider.play(
+            "/v1/messages",
+            plays.Play(steps=(plays.Send(data=whole.sent() + evil),)),
+            plays.answer(200, b'{"who":"bert"}'),
+        )
+
+        first = await self.message()
+        second = await self.message()
+
+        self.assertEqual(first.body, b'{"who":"anna"}')
+        self.assertIn(second.body, (b'{"who":"bert"}', b""))
+        self.assertNotIn(b"evil", first.body + second.body)
+
+
+values_of = st.sampled_from([*SECRETS.values(), keys.VIRTUAL_KEY_2, BYOK_SHAPED])
+fields_of = st.tuples(
+    st.sampled_from(HEADERS),
+    st.tuples(st.sampled_from(WRITTEN), values_of).map(
+        lambda pair: pair[0].format(pair[1], pair[1])
+    )
+    | st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=8),
+)
+
+
+class AnyRequestTests(Estate):
+    async def test_whatever_comes_one_credential_leaves_and_goes_where_it_may(self):
+        """Any headers at any deployment: no alarm, no fault, nothing astray."""
+        mayhem: list[Any] = []
+        trusted = {
+            "anthropic": {
+                "anthropic api key",
+                "anthropic oauth token",
+                "deployment key",
+            },
+            "stranger": {"anthropic api key", "second deployment key"},
+            "openai": {"openai api key", "openai deployment key"},
+        }
+        shaped = {
+            "anthropic api key",
+            "anthropic oauth token",
+            "anthropic admin key",
+            "openai api key",
+            "openrouter key",
+            "google key",
+        }
+
+        def prove(line):
+            @given(
+                st.lists(fields_of, max_size=6),
+                st.sampled_from([each for each in ORIGINS if each != OPAQUE]),
+                st.booleans(),
+            )
+            @settings(max_examples=300, deadline=None)
+            def held(fields: list[tuple[str, str]], model: str, first: bool) -> None:
+                ours = OURS if first else ()
+                headers: Pairs = (*ours, *fields, *(() if first else OURS))
+                is_openai = ORIGINS[model] == "openai"
+                path = "/v1/chat/completions" if is_openai else "/v1/messages"
+                body = json.dumps({"model": model}).encode()
+                mark = self.mark()
+                raw = request(path, headers=headers, body=body, close=False)
+                answer = line.ask(raw)
+                came = self.since(mark)
+                self.assertIn(answer.status, (200, 400, 401, 403, 415))
+                self.assertEqual(len(came), answer.status == 200)
+                for sent in came:
+                    self.assertEqual(len(credentials(sent)), 1, credentials(sent))
+                    arrived = secrets_in([sent])
+                    self.assertFalse(arrived & {"virtual key", "master key"}, arrived)
+                    self.assertLessEqual(
+                        arrived & shaped, trusted[ORIGINS[model]], arrived
+                    )
+                    self.assertNotIn(BYOK_SHAPED.encode(), sent.raw)
+                mayhem.append(answer.status)
+
+            held()
+
+        await self.holds(prove)
+        self.assertEqual(self.guard_trips, 0)
+        self.assert_no_alarm()
+        # Not a property of refusals alone.
+        self.assertGreater(mayhem.count(200), 20)
