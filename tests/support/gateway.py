@@ -68,7 +68,11 @@ class Gateway:
     """
 
     def __init__(
-        self, directory: Path, config: Mapping[str, object], *arguments: str
+        self,
+        directory: Path,
+        config: Mapping[str, object],
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self.directory = directory
         self.config_file = directory / "config.yaml"
@@ -82,7 +86,7 @@ class Gateway:
                 *arguments,
             ],
             cwd=directory,
-            env=environment(directory),
+            env={**environment(directory), **(env or {})},
         )
         try:
             self.port = self._process.wait_for(bound_port)
