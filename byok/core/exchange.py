@@ -36,13 +36,15 @@ class Caller:
     `carrier` is the header whose value really authenticated and `secret` that
     value; both are empty for the single user of a gateway without a master key.
     `record` is the virtual key, which says what models it opens; the master key
-    and the single user have none and may use all.
+    and the single user have none and may use all. `others` are further keys of this
+    gateway that came along where a provider's was expected.
     """
 
     key_id: str
     alias: str = ""
     carrier: str = ""
     secret: Secret | None = None
+    others: tuple[Secret, ...] = ()
     user: str = ""
     team: str = ""
     tags: frozenset[str] = frozenset()
@@ -192,7 +194,7 @@ def lay_out(facts: RequestFacts, decided: Decided) -> Planned:
 
 def gateway_secrets(caller: Caller, gateway: Gateway) -> tuple[bytes, ...]:
     """Return the values that are the gateway's own wherever they stand."""
-    own = {secret.reveal_bytes() for secret in gateway.secrets}
+    own = {secret.reveal_bytes() for secret in (*gateway.secrets, *caller.others)}
     if caller.secret is not None:
         own.add(caller.secret.reveal_bytes())
     return tuple(own)

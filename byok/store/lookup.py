@@ -70,6 +70,23 @@ class KeyLookup:
             return None
         return self._judged(found, digests)
 
+    async def is_real(self, key: bytes) -> bool:
+        """
+        Is *key* one of this gateway's, in force or not?
+
+        Asked of values that callers send beside their own key, so no turns are
+        counted: who asks is known. Raises StoreUnavailable like `maybe`.
+        """
+        if not is_well_formed(key):
+            return False
+        digests = self._peppers.digests(key)
+        found: VirtualKey | Absent | None = self._by_heart(digests[0])
+        if found is Absent.UNHEARD:
+            generation, now = self._cache.generation, self._seconds()
+            found = await self._store.maybe_by_digest(digests, now=now)
+            self._cache.put(digests[0], found, generation=generation, now=now)
+        return isinstance(found, VirtualKey)
+
     def _by_heart(self, digest: bytes) -> VirtualKey | Absent:
         return self._cache.get(digest, now=self._seconds())
 

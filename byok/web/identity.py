@@ -1,6 +1,7 @@
 """Who is calling: from the headers of a request to a caller, or to a refusal."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from byok.core import carriers
@@ -9,6 +10,8 @@ from byok.core.exchange import MASTER_KEY_ID, SINGLE_USER, Caller
 from byok.core.facts import Headers
 from byok.core.keys import VirtualKey
 from byok.core.secret import Secret
+from byok.policy import names
+from byok.policy.classes import find_credential, without_scheme
 
 
 class Lookup(Protocol):
@@ -16,6 +19,9 @@ class Lookup(Protocol):
 
     async def maybe(self, key: bytes, *, peer: str) -> VirtualKey | Refusal | None:
         """Return the record of *key* if it is in force."""
+
+    async def is_real(self, key: bytes) -> bool:
+        """Is *key* anybody's here, in force or not?"""
 
 
 class Identity:
@@ -48,13 +54,34 @@ class Identity:
         if isinstance(presented, Refusal):
             return presented
         if presented.key == self._master_key:
-            return self._master(headers, presented)
+            master = self._master(headers, presented)
+            return await self._with_others(master, headers)
         found = await self._lookup.maybe(presented.key.reveal_bytes(), peer=peer)
         if isinstance(found, Refusal):
             return found
         if found is None:
             return carriers.refuse_key(headers, presented.carrier)
-        return Caller.of_key(found, presented.carrier, presented.key)
+        caller = Caller.of_key(found, presented.carrier, presented.key)
+        return await self._with_others(caller, headers)
+
+    async def _with_others(
+        self, caller: Caller | Refusal, headers: Headers
+    ) -> Caller | Refusal:
+        """
+        Note the keys of ours that *headers* hold where a provider reads its own.
+
+        An imported key looks like anybody's. Somebody's second one, or one that was
+        rotated, would be taken for a provider's and leave.
+        """
+        if isinstance(caller, Refusal):
+            return caller
+        others = [
+            Secret.from_bytes(key)
+            for key in _unrecognised(headers)
+            if Secret.from_bytes(key) != caller.secret
+            and await self._lookup.is_real(key)
+        ]
+        return replace(caller, others=tuple(others)) if others else caller
 
     def _master(
         self, headers: Headers, presented: carriers.Presented
@@ -75,6 +102,15 @@ class Identity:
             secret=presented.key,
             is_master=True,
         )
+
+
+def _unrecognised(headers: Headers) -> list[bytes]:
+    """Return the values without a shape in the headers of providers' credentials."""
+    return [
+        without_scheme(value)
+        for name, value in headers
+        if name in names.AMBIGUOUS_CREDENTIALS and find_credential(value) is None
+    ]
 
 
 def is_from_a_page(headers: Headers) -> bool:

@@ -85,6 +85,10 @@ class Nobody:
         """Find nobody."""
         return None
 
+    async def is_real(self, key: bytes) -> bool:
+        """Know nobody."""
+        return False
+
 
 class IdentityTests(Estate):
     """S-07: there is no caller by default, and nothing that could be taken for one."""

@@ -131,6 +131,40 @@ class JudgementTests(LookupCase):
         self.failureResultOf(self.start(b"sk-another"), StoreUnavailable)
 
 
+class OwnershipTests(LookupCase):
+    """Is this value one of our keys at all?"""
+
+    def is_real(self, key):
+        asking = Deferred.fromCoroutine(self.lookup.is_real(key))
+        return self.successResultOf(asking)
+
+    def test_a_key_is_real_whether_it_is_in_force_or_not(self):
+        self.keep(record())
+        self.keep(replace(record(VIRTUAL_KEY_2, 1), blocked=True))
+
+        assert self.is_real(KEY)
+        assert self.is_real(VIRTUAL_KEY_2.encode())
+        assert not self.is_real(b"sk-nobodys")
+        assert not self.is_real(b"no key at all")
+
+    def test_what_was_asked_for_once_is_known_by_heart(self):
+        self.keep(record())
+        for _ in range(3):
+            assert self.is_real(KEY)
+            assert not self.is_real(b"sk-nobodys")
+
+        assert self.store.asked == 2
+        assert self.maybe() == record()
+        assert self.store.asked == 2
+
+    def test_asking_takes_no_turns_of_the_address(self):
+        self.keep(record())
+        for number in range(100):
+            assert not self.is_real(b"sk-other-%d" % number)
+
+        assert self.maybe() == record()
+
+
 class HotPathTests(LookupCase):
     """A request asks no database."""
 

@@ -36,6 +36,9 @@ class Known:
         self.asked.append((key, peer))
         return self._found if key == keys.VIRTUAL_KEY.encode() else None
 
+    async def is_real(self, key: bytes) -> bool:
+        return key in (keys.VIRTUAL_KEY.encode(), keys.VIRTUAL_KEY_2.encode())
+
 
 def identify(
     headers: Headers, lookup: Known, *, master: str | None = keys.MASTER_KEY
@@ -122,3 +125,36 @@ def test_the_master_key_asks_no_store():
 
 def test_without_a_master_key_everybody_is_the_one_user():
     assert identify((), Known(), master=None) is SINGLE_USER
+
+
+@pytest.mark.parametrize("master", [False, True])
+@pytest.mark.parametrize(
+    ("headers", "others"),
+    [
+        ((), []),
+        (((b"x-api-key", keys.ANTHROPIC_API_KEY.encode()),), []),
+        (((b"x-api-key", b"sk-of-somebody-else"),), []),
+        (((b"x-api-key", keys.VIRTUAL_KEY_2.encode()),), [keys.VIRTUAL_KEY_2]),
+        (
+            ((b"authorization", b"Bearer " + keys.VIRTUAL_KEY_2.encode()),),
+            [keys.VIRTUAL_KEY_2],
+        ),
+        (((b"x-note", keys.VIRTUAL_KEY_2.encode()),), []),
+    ],
+)
+def test_other_keys_of_ours_in_place_of_a_providers_are_noted(headers, others, master):
+    key = keys.MASTER_KEY if master else keys.VIRTUAL_KEY
+
+    caller = identify(((b"x-litellm-api-key", key.encode()), *headers), Known())
+
+    assert isinstance(caller, Caller)
+    assert caller.others == tuple(Secret(each) for each in others)
+
+
+def test_the_key_that_authenticated_is_no_other():
+    ours = ((b"x-litellm-api-key", OURS), (b"x-api-key", OURS))
+
+    caller = identify(ours, Known())
+
+    assert isinstance(caller, Caller)
+    assert caller.others == ()
