@@ -2,6 +2,7 @@
 
 import json
 from itertools import product
+from typing import ClassVar
 
 from byok.core.errors import Refusal
 from byok.core.exchange import Caller, Planned, decide, lay_out
@@ -9,7 +10,7 @@ from byok.core.facts import Headers, RequestFacts
 from byok.core.intake import read_facts
 from byok.core.routes import MESSAGES
 from byok.core.secret import Secret
-from tests.e2e.house import ASK
+from tests.e2e.house import ASK, OURS
 from tests.e2e.raw import Pairs, request
 from tests.security.estate import (
     COMPANY,
@@ -113,6 +114,9 @@ def expected(model: str, secret: str, header: str) -> set[str] | None:
     return arriving
 
 
+CLOSING = (b"\r\nContent-Length", b"\r\nConnection: close\r\nContent-Length")
+
+
 def carrying(secret: str, header: str) -> Pairs:
     """*secret* in *header*, beside the virtual key where that is another one."""
     value = SECRETS[secret]
@@ -198,3 +202,79 @@ class AttemptTests(Estate):
         assert isinstance(third, Refusal)
         self.assertEqual(third.status, 401)
         self.assertEqual(again, first)
+
+
+class SwitchTests(Estate):
+    """What the two switches give, and that neither given nothing is."""
+
+    SENT: ClassVar[dict[str, tuple[str, str]]] = {
+        "anthropic api key": ("x-api-key", keys.ANTHROPIC_API_KEY),
+        "anthropic oauth token": ("authorization", f"Bearer {keys.ANTHROPIC_OAUTH}"),
+    }
+    switches: ClassVar[dict[str, object]] = {}
+    leaving: ClassVar[set[tuple[str, str]]] = set()
+
+    def configuration(self):
+        return {**super().configuration(), "litellm_settings": self.switches}
+
+    async def test_what_leaves_is_what_was_switched_on(self):
+        left = set()
+        models = [model for model in ORIGINS if ORIGINS[model] != "openai"]
+        for model, (secret, header) in product(models, self.SENT.items()):
+            mark = self.mark()
+            await self.ask(asking(model, (*OURS, header)).replace(*CLOSING))
+            arrived = secrets_in(self.since(mark))
+            if secret in arrived:
+                left.add((model, secret))
+            else:
+                own = {COMPANYS[model]} if model in COMPANYS else set()
+                self.assertEqual(arrived, own)
+
+        self.assertEqual(left, self.leaving)
+
+
+class LoginSwitchTests(SwitchTests):
+    """Headers alone: a login goes to deployments without a key, as in LiteLLM."""
+
+    switches: ClassVar = {"forward_client_headers_to_llm_api": True}
+    leaving: ClassVar = {(OWN, "anthropic oauth token")}
+
+
+class CredentialSwitchTests(SwitchTests):
+    switches: ClassVar = {"forward_llm_provider_auth_headers": True}
+    leaving: ClassVar = {
+        (OWN, "anthropic api key"),
+        (OWN, "anthropic oauth token"),
+        (COMPANY, "anthropic api key"),
+        (COMPANY, "anthropic oauth token"),
+        (VOUCHED, "anthropic api key"),
+    }
+
+
+class OwnCarrierTests(Estate):
+    """A header of the operator's choice for keys of the gateway."""
+
+    general: ClassVar = {"litellm_key_header_name": "X-Corp-Key"}
+
+    async def test_nothing_in_it_leaves(self):
+        for value in (*SECRETS.values(), "sk-whatever", "Bearer hello"):
+            for headers in (
+                (*OURS, ("X-Corp-Key", value)),
+                (("x-corp-key", keys.VIRTUAL_KEY), ("X-CORP-KEY", value)),
+                (("x-corp-key", keys.VIRTUAL_KEY), ("x_corp_key", value)),
+            ):
+                mark = self.mark()
+                await self.ask(asking(COMPANY, headers).replace(*CLOSING))
+
+                arrived = self.since(mark)
+                self.assertLessEqual(secrets_in(arrived), {"deployment key"}, value)
+                for sent in arrived:
+                    self.assertNotIn(b"corp", sent.raw.lower())
+
+    async def test_it_comes_before_the_usual_ones(self):
+        headers = (("X-Corp-Key", "sk-wrong"), *OURS)
+
+        answer = await self.ask(asking(COMPANY, headers).replace(*CLOSING))
+
+        self.assertEqual(answer.status, 401)
+        self.assertEqual(self.mark(), (0, 0, 0))
