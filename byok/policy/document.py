@@ -163,7 +163,7 @@ def read_document(
         if key in _METADATA_KEYS
     }
     name = texts.get("name", "")
-    if not name:
+    if not isinstance(metadata.get("name"), str) or not metadata["name"]:
         reader.problem("E202", ("metadata",), "a document needs metadata.name")
     if "rules" not in document:
         reader.problem("E114", (), "a document needs rules")

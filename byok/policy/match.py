@@ -169,20 +169,27 @@ class Match:
 
     def admits(self, context: Context) -> bool:
         """Do the dimensions known before any header hold?"""
+        return self.admits_request(context) and self.admits_caller(context)
+
+    def admits_request(self, context: Context) -> bool:
+        """Do the dimensions of the request and of its destination hold?"""
         return (
-            all(
-                _fits(getattr(self, name), getattr(context, name))
-                for name in _TEXT_DIMENSIONS
-            )
-            and (_fits(self.key, context.key) or _fits(self.key, context.key_id))
+            _all_fit(self, context, _REQUEST_TEXTS)
             and _fits(self.host, context.host)
-            and self.tags.matches(context.tags)
-            and self._admits_address(context.client_ip)
             and (self.stream is None or self.stream == context.stream)
             and (
                 self.deployment_key is None
                 or self.deployment_key == context.deployment_key
             )
+        )
+
+    def admits_caller(self, context: Context) -> bool:
+        """Do the dimensions of who is calling hold?"""
+        return (
+            _all_fit(self, context, _CALLER_TEXTS)
+            and (_fits(self.key, context.key) or _fits(self.key, context.key_id))
+            and self.tags.matches(context.tags)
+            and self._admits_address(context.client_ip)
         )
 
     def _admits_address(self, address: str) -> bool:
@@ -215,14 +222,18 @@ class Match:
         return self.header.matches(name, kind, context)
 
 
-_TEXT_DIMENSIONS = (
+_REQUEST_TEXTS = (
     "route",
     "method",
     "model",
     "model_group",
     "deployment",
     "provider",
-    "team",
-    "user",
-    "auth",
 )
+_CALLER_TEXTS = ("team", "user", "auth")
+
+
+def _all_fit(match: Match, context: Context, dimensions: tuple[str, ...]) -> bool:
+    return all(
+        _fits(getattr(match, name), getattr(context, name)) for name in dimensions
+    )

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from byok.policy.plans import Plans, ScopedCredentialPolicy
+from byok.policy.plans import OwnRules, Plans, ScopedCredentialPolicy
 from byok.policy.rules import Tier
 from byok.policy.slot import CredentialPolicy
 from tests.policy import rulesets
@@ -10,28 +10,70 @@ from tests.policy import rulesets
 FORWARD = rulesets.read(Tier.SETTINGS, {"id": "all", "action": "forward"})
 
 
-def test_a_context_has_one_plan():
+def test_contexts_that_no_rule_tells_apart_share_a_plan():
     plans = Plans(FORWARD)
 
-    assert plans.plan(rulesets.PLAIN) is plans.plan(replace(rulesets.PLAIN))
-    assert plans.plan(replace(rulesets.PLAIN, stream=True)) is not plans.plan(
-        rulesets.PLAIN
+    first = plans.plan(rulesets.PLAIN)
+    for other in (
+        replace(rulesets.PLAIN, stream=True),
+        replace(rulesets.PLAIN, key="somebody", user="else", client_ip="192.0.2.1"),
+        replace(rulesets.PLAIN, model="another"),
+    ):
+        assert plans.plan(other) is first
+    assert len(plans) == 1
+
+
+def test_a_rule_that_tells_callers_apart_makes_two_plans():
+    plans = Plans(
+        rulesets.read(
+            Tier.SETTINGS,
+            {"id": "one", "action": "forward", "match": {"team": ["red"]}},
+            {"id": "two", "action": "strip", "unless": {"key": ["dev-*"]}},
+        )
     )
+    contexts = [
+        replace(rulesets.PLAIN, team=team, key=key)
+        for team in ("red", "blue", "green")
+        for key in ("dev-1", "dev-2", "ops")
+    ]
+
+    assert len({id(plans.plan(each)) for each in contexts}) == 4
+    assert len(plans) == 4
+
+
+def test_a_destination_is_always_told_apart():
+    plans = Plans(FORWARD)
+
+    trusting = replace(rulesets.PLAIN, trusted=frozenset({"tracing"}))
+
+    assert plans.plan(trusting) is not plans.plan(rulesets.PLAIN)
+
+
+def test_own_rules_are_part_of_the_plan():
+    plans = Plans(())
+    own = OwnRules(id="key-1", rules=tuple(FORWARD))
+
+    mine = plans.plan(rulesets.PLAIN, own)
+
+    assert mine is not plans.plan(rulesets.PLAIN)
+    assert mine is plans.plan(rulesets.PLAIN, replace(own))
+    assert mine.apply(((b"x-one", b"1"),)).sends == ((b"x-one", b"1"),)
+
+
+def test_the_oldest_plan_goes_first():
+    rules = rulesets.read(
+        Tier.SETTINGS,
+        *(
+            {"id": each, "action": "forward", "match": {"user": [each]}}
+            for each in "abc"
+        ),
+    )
+    plans = Plans(rules, limit=2)
+
+    for each in "abc":
+        plans.plan(replace(rulesets.PLAIN, user=each))
+
     assert len(plans) == 2
-
-
-def test_the_least_used_plan_goes_first():
-    plans = Plans((), limit=2)
-    one, two, three = (replace(rulesets.PLAIN, user=each) for each in "abc")
-
-    first = plans.plan(one)
-    second = plans.plan(two)
-    plans.plan(one)
-    plans.plan(three)
-
-    assert len(plans) == 2
-    assert plans.plan(one) is first
-    assert plans.plan(two) is not second
 
 
 def test_a_deployments_own_credential_policy_stands_before_the_one_for_all():
