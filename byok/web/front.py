@@ -17,7 +17,7 @@ from byok.core.facts import Headers
 from byok.core.routes import check_path, split_target, without_prefix
 from byok.core.secret import Secret
 from byok.logs.live import LiveSecrets
-from byok.policy.classes import classify, without_scheme
+from byok.policy.classes import COOKIE, classify, without_scheme
 from byok.web import answers
 from byok.web.access import AccessLog
 from byok.web.downstream import Downstream
@@ -116,11 +116,12 @@ class Front:
 
 
 def credentials_in(headers: Headers) -> tuple[Secret, ...]:
-    """Return every value that is somebody's credential, without its scheme."""
+    """Return every value that is somebody's credential or cookie, without scheme."""
+    kinds = ((classify(name, value), value) for name, value in headers if value)
     return tuple(
         Secret.from_bytes(without_scheme(value))
-        for name, value in headers
-        if value and classify(name, value).is_credential
+        for kind, value in kinds
+        if kind.is_credential or kind.cls == COOKIE
     )
 
 

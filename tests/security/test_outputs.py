@@ -265,7 +265,8 @@ class CrashTests(Estate):
         allow(*keys.ALL_CANARIES)
 
         def broken(facts, caller, gateway):
-            raise ValueError(f"cannot decide {facts.headers!r} for {caller!r}", facts)
+            bare = " and ".join(value.decode() for _, value in facts.headers)
+            raise ValueError(f"cannot decide {facts.headers!r} with {bare}", facts)
 
         self.patch(proxy, "decide", broken)
         headers = (
