@@ -91,6 +91,7 @@ class Plans:
             )
         able = of_request.able & of_caller.able
         excused = of_request.excused & of_caller.excused & able
+        of_own = _Bits.of(own.rules, context, Match.admits)
         destination = (
             context.deployment,
             context.trusted,
@@ -98,7 +99,7 @@ class Plans:
             context.plaintext,
             context.deployment_key,
         )
-        signature = (destination, able, excused, own.id)
+        signature = (destination, able, excused, own.id, of_own.able, of_own.excused)
         plan = self._plans.get(signature)
         if plan is None:
             rules = [rule for at, rule in enumerate(self.rules) if able >> at & 1]
@@ -117,7 +118,7 @@ class Plans:
         return CredentialPolicy()
 
 
-_Signature = tuple[tuple[object, ...], int, int, str]
+_Signature = tuple[tuple[object, ...], int, int, str, int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

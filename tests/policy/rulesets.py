@@ -271,6 +271,20 @@ def contexts(draw) -> Context:
 
 
 @st.composite
+def callers(draw) -> Context:
+    """Draw a context in which what tells callers and requests apart differs too."""
+    return replace(
+        draw(contexts()),
+        model=draw(st.sampled_from(["claude-sonnet-4-5", "claude-x", "gpt-4"])),
+        model_group=draw(st.sampled_from(["claude-*", "gpt-4"])),
+        key=draw(st.sampled_from(["dev-laptop", "ops", ""])),
+        key_id=draw(st.sampled_from(["key_1", "key_2"])),
+        user=draw(st.sampled_from(["ann", "bob", ""])),
+        auth=draw(st.sampled_from(["x-litellm-api-key", "authorization"])),
+    )
+
+
+@st.composite
 def credential_policies(draw) -> CredentialPolicy:
     """Draw an order of sources and the two fallbacks."""
     usual = CredentialPolicy()

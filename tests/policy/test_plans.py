@@ -2,10 +2,14 @@
 
 from dataclasses import replace
 
+from hypothesis import given
+from hypothesis import strategies as st
+
+from byok.policy.plan import Plan
 from byok.policy.plans import OwnRules, Plans, ScopedCredentialPolicy
 from byok.policy.rules import Tier
 from byok.policy.slot import CredentialPolicy
-from tests.policy import rulesets
+from tests.policy import hostile, rulesets
 
 FORWARD = rulesets.read(Tier.SETTINGS, {"id": "all", "action": "forward"})
 
@@ -60,15 +64,52 @@ def test_own_rules_are_part_of_the_plan():
     assert mine.apply(((b"x-one", b"1"),)).sends == ((b"x-one", b"1"),)
 
 
-def test_the_oldest_plan_goes_first():
-    rules = rulesets.read(
-        Tier.SETTINGS,
-        *(
-            {"id": each, "action": "forward", "match": {"user": [each]}}
-            for each in "abc"
+def test_own_rules_tell_requests_apart_like_all_others():
+    own = OwnRules(
+        id="key-1",
+        rules=rulesets.read(
+            Tier.KEY,
+            {"id": "one", "action": "forward", "match": {"model": "claude-*"}},
+            {"id": "two", "action": "strip", "unless": {"stream": False}},
         ),
     )
-    plans = Plans(rules, limit=2)
+    plans = Plans(())
+    field = ((b"x-one", b"1"),)
+
+    assert (
+        plans.plan(replace(rulesets.PLAIN, model="gpt"), own).apply(field).sends == ()
+    )
+    assert plans.plan(rulesets.PLAIN, own).apply(field).sends == field
+    streamed = replace(rulesets.PLAIN, stream=True)
+    assert plans.plan(streamed, own).apply(field).sends == ()
+
+
+@given(
+    rulesets.rule_sets(),
+    rulesets.rule_sets(max_size=3),
+    st.lists(
+        st.tuples(rulesets.callers(), hostile.headers(hostile.GATEWAY_KEY)),
+        min_size=2,
+        max_size=5,
+    ),
+)
+@rulesets.FEW
+def test_a_shared_plan_decides_as_one_of_its_own_would(ruleset, own, requests):
+    plans = Plans(ruleset.read(), limit=3)
+    mine = OwnRules(id="key-1", rules=own.read())
+
+    for context, headers in requests:
+        alone = Plan(context, (*plans.rules, *mine.rules), CredentialPolicy())
+        assert plans.plan(context, mine).apply(headers) == alone.apply(headers)
+        alone = Plan(context, plans.rules, CredentialPolicy())
+        assert plans.plan(context).apply(headers) == alone.apply(headers)
+
+
+def test_the_oldest_plan_goes_first():
+    items: list[rulesets.Data] = [
+        {"id": each, "action": "forward", "match": {"user": [each]}} for each in "abc"
+    ]
+    plans = Plans(rulesets.read(Tier.SETTINGS, *items), limit=2)
 
     for each in "abc":
         plans.plan(replace(rulesets.PLAIN, user=each))
