@@ -134,11 +134,7 @@ def choose(
         source
         for source in policy.order
         if source in by_source
-        or (
-            source == DEPLOYMENT
-            and deployment_key
-            and (may_fall_back or not lost or by_source.keys() & set(policy.order))
-        )
+        or (source == DEPLOYMENT and deployment_key and (may_fall_back or not lost))
     ]
     source = usable[0] if usable else NONE
     denied = _refusal_code(source, policy, lost=bool(lost))

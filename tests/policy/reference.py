@@ -471,7 +471,7 @@ class Reference:
         }
         strict = lost and self.slot.on_client_stripped.value == "deny"
         usable = set(best)
-        if self.at.deployment_key and not (strict and not usable & {*self.slot.order}):
+        if self.at.deployment_key and not strict:
             usable.add("deployment")
         source = next((each for each in self.slot.order if each in usable), "none")
         return source, best.get(source, -1), self._refused(source, lost=lost)

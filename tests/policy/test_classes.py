@@ -167,6 +167,8 @@ def test_a_short_key_is_not_seen_in_longer_words(value):
         b"<sk-1234>",
         b"task-1234 sk-1234",
         b"key=sk-1234&x=1",
+        b"sk-1234,sk-12345",
+        b"sk-12345 sk-1234",
     ],
 )
 def test_a_short_key_is_seen_wherever_it_is_a_word(value):
@@ -246,6 +248,8 @@ def test_other_credentials_than_those_with_a_slot_have_none():
         (b"x-api-key", b"opaque", True),
         (b"x-api-key", b"Bearer opaque", False),
         (b"x-api-key", b"two words", False),
+        (b"x-api-key", b"/sk-ant-api03-1", False),
+        (b"x-api-key", b"sk-ant-api03-1/x", True),
         (b"x-api-key", b"", False),
         (b"x-api-key", "clé".encode(), False),
         (b"authorization", b"Bearer opaque", True),
@@ -260,11 +264,10 @@ def test_other_credentials_than_those_with_a_slot_have_none():
         (b"ocp-apim-subscription-key", b"opaque", False),
     ],
 )
-def test_a_value_without_shape_is_in_its_slot_as_one_token(name, value, own):
+def test_a_value_is_in_its_slot_as_one_token(name, value, own):
     found = classify(name, value)
 
     assert found.is_provider_credential
-    assert found.how is How.NAME
     assert found.own_slot is own
 
 
@@ -314,6 +317,12 @@ BY_NAME = {
     classes.UNCLASSIFIED: {b"x-foo", b"accept-language", b"x-", b"sentry", b"token"},
     classes.AMBIGUOUS: {b"x_foo", b"x-claude-code_id", b"_", b"anthropic_beta"},
 }
+
+
+def test_every_class_is_one_that_rules_may_ask_for():
+    shapes = {cls for _, cls in classes.CREDENTIAL_SHAPES}
+
+    assert shapes | BY_NAME.keys() == classes.CLASSES
 
 
 @pytest.mark.parametrize("cls", BY_NAME)

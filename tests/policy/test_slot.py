@@ -78,10 +78,22 @@ def test_of_the_same_key_in_two_headers_the_providers_own_is_taken():
     found = decision(BEARER, API_KEY)
 
     assert found.index == API_KEY.index
-    assert [each.candidate for each in found.rejected] == [
-        "header:authorization",
-        "deployment",
+    assert [(each.candidate, each.because) for each in found.rejected] == [
+        ("header:authorization", "client.api_key was chosen"),
+        ("deployment", "client.api_key was chosen"),
     ]
+
+
+@pytest.mark.parametrize("name", [b"x-api-key", b"api-key", b"x-goog-api-key"])
+def test_so_it_is_with_every_providers_own_header(name):
+    own = Candidate(index=7, name=name, cls=classes.GOOGLE_API_KEY)
+
+    assert decision(BEARER, own).index == 7
+    assert decision(own, BEARER).index == 7
+
+
+def test_of_two_in_headers_alike_the_first_is_taken():
+    assert decision(OPAQUE, API_KEY).index == OPAQUE.index
 
 
 def test_the_order_is_the_operators():
@@ -113,7 +125,12 @@ def test_nothing_at_all_is_missed_unless_anonymous_is_allowed():
     anonymous = decision(deployment_key=False, on_missing=OnMissing.ANONYMOUS)
 
     assert missing.denied == "credential.missing"
-    assert (anonymous.source, anonymous.denied) == (NONE, "")
+    assert missing.rejected == ()
+    assert decision(deployment_key=False, on_client_stripped=DENY).denied == (
+        "credential.missing"
+    )
+    assert (anonymous.source, anonymous.payer, anonymous.denied) == (NONE, "org", "")
+    assert anonymous.index == -1
     removed = decision(
         lost=(LOST,), deployment_key=False, on_missing=OnMissing.ANONYMOUS
     )
@@ -138,6 +155,17 @@ def test_a_second_credential_that_survived_is_used_instead():
     found = decision(OAUTH, lost=(LOST,), on_client_stripped=DENY)
 
     assert (found.source, found.denied) == (CLIENT_OAUTH, "")
+    shared_first = decision(
+        OAUTH,
+        lost=(LOST,),
+        on_client_stripped=DENY,
+        order=(DEPLOYMENT, CLIENT_OAUTH),
+    )
+    assert shared_first.source == CLIENT_OAUTH
+
+
+def test_without_a_deployment_key_none_is_rejected():
+    assert decision(OAUTH, deployment_key=False).rejected == ()
 
 
 def test_a_survivor_that_the_order_does_not_take_is_no_leave_to_spend_the_shared_key():
