@@ -24,6 +24,8 @@ FEW = settings(max_examples=40)
 MORE = settings(max_examples=120)
 
 TIERS = tuple(tier for tier in Tier if tier is not Tier.FLOOR)
+# Below a key there is nobody whom a lock could bind.
+LOCKING = tuple(tier for tier in TIERS if tier < Tier.KEY)
 LISTS = ("anthropic-beta", "accept", "baggage")
 
 _TEXTS = {
@@ -177,15 +179,16 @@ def rule_sets(draw, *, words: tuple[str, ...] = ACTIONS, max_size: int = 6) -> R
     """Draw a rule set over all tiers that people can write in."""
     size = draw(st.integers(0, max_size))
     generous = draw(st.sampled_from([(), _GENEROUS[:1], _GENEROUS, _GENEROUS]))
-    return RuleSet(
-        (
-            *generous,
-            *(
-                (draw(st.sampled_from(TIERS)), draw(rules(number, words=words)))
-                for number in range(size)
-            ),
-        )
-    )
+    own = [
+        (tier := draw(st.sampled_from(TIERS)), may_stand_in(tier, draw(each)))
+        for each in (rules(number, words=words) for number in range(size))
+    ]
+    return RuleSet((*generous, *own))
+
+
+def may_stand_in(tier: Tier, item: Data) -> Data:
+    """Take the lock off *item* in a tier that may not lock."""
+    return item if tier in LOCKING else {**item, "lock": False}
 
 
 # Without these little would ever leave, and most of a plan would not be tried.

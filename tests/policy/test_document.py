@@ -241,7 +241,7 @@ WRONG: dict[str, list[object]] = {
         document(rule(match={"header": {"nmae": "x"}})),
         document(rule(match={"tags": {"some": "x"}})),
         document(rule({"deny": {"code": 1}})),
-        document(rule({"inject": {"name": "x-a", "value": "1", "secret": "x"}})),
+        document(rule({"inject": {"name": "x-a", "value": "1", "format": "x"}})),
         document(rule({"rename": {"to": "x-a", "from": "x"}})),
         document({5: 1, **rule()}),  # type: ignore[dict-item]
     ],
@@ -261,9 +261,9 @@ WRONG: dict[str, list[object]] = {
     "E105": [
         document(apiVersion="byok/v2"),
         document(kind="PolicyTest"),
-        document(mode="shadow"),
+        document(mode="maybe"),
         document(tier="floor"),
-        document(tier="key"),
+        document(tier="request"),
         document(tier=["pack"]),
         document(rule("forwrad")),
         document(rule(match={"header": {"trust": "there"}})),
@@ -409,7 +409,7 @@ def test_every_mistake_has_its_code_and_no_value_is_quoted(code, data):
         (document(rule(match={"taem": "a"})), ("rules", 0, "match", "taem")),
         (document(rule({"rename": {"to": 5}})), ("rules", 0, "action", "rename", "to")),
         (document(rule(lock="yes")), ("rules", 0, "lock")),
-        (document(tier="key"), ("tier",)),
+        (document(tier="floor"), ("tier",)),
         (document(rule(), rule()), ("rules", 1, "id")),
     ],
 )

@@ -87,7 +87,7 @@ def test_floor_supreme(ruleset, context, field, source):
 @given(
     rulesets.rule_sets(),
     rulesets.rules(99, words=("strip", "redact", "deny")),
-    st.sampled_from(rulesets.TIERS),
+    st.sampled_from(rulesets.LOCKING),
     rulesets.contexts(),
     fields(),
     sources,
@@ -122,8 +122,9 @@ def test_restrict_monotone(ruleset, item, context, field, source):
     verdict = Plan(context, ruleset.read(), CredentialPolicy()).judge(
         name, kind, source
     )
-    tier = verdict.rule.tier if verdict.rule else Tier.PACK
-    more = RuleSet((*ruleset.items, (Tier.PACK if tier is Tier.FLOOR else tier, item)))
+    decides = verdict.rule.tier if verdict.rule else Tier.PACK
+    tier = Tier.PACK if decides is Tier.FLOOR else decides
+    more = RuleSet((*ruleset.items, (tier, rulesets.may_stand_in(tier, item))))
 
     after = Plan(context, more.read(), CredentialPolicy()).judge(name, kind, source)
 
