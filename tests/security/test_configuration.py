@@ -231,21 +231,36 @@ def test_a_line_that_is_no_yaml_is_told_by_its_number_alone(tmp_path, line):
     assert leaks_in(told.encode(), "findings") == []
 
 
-def test_a_variable_is_a_whole_value_and_read_once(tmp_path, monkeypatch):
-    """S-25: what a variable holds is no reference, and no shell has a part in it."""
-    for value, secret in (
-        ("os.environ/OTHER", "os.environ/OTHER"),
-        ("$(cat /etc/passwd)", None),
-        ("${HOME}", "${HOME}"),
+@pytest.mark.parametrize(
+    ("value", "secret"),
+    [
         ("a-value-of-twenty-four-characters", "a-value-of-twenty-four-characters"),
-    ):
-        path = write(tmp_path, with_base("https://api.anthropic.com"))
-        monkeypatch.setenv("OTHER", "never")
+        ("os.environ/OTHER", "os.environ/OTHER"),
+        ("OTHER", "OTHER"),
+        ("${HOME}", "${HOME}"),
+        ("$(cat /etc/passwd)", None),
+    ],
+)
+def test_what_a_variable_holds_is_looked_at_no_further(tmp_path, value, secret):
+    """S-25: it is no reference, and no shell has a part in it."""
+    path = write(tmp_path, with_base("https://api.anthropic.com"))
 
-        report = examine(path, environ={"MASTER_KEY": value})
+    report = examine(path, environ={"MASTER_KEY": value, "OTHER": "never", "HOME": "/"})
 
-        found = None if report.config is None else report.config.master_key
-        assert found == (None if secret is None else Secret(secret)), value
+    found = None if report.config is None else report.config.master_key
+    assert found == (None if secret is None else Secret(secret))
+
+
+@pytest.mark.parametrize("text", ["OTHER", "xos.environ/OTHER", "'os.environ'"])
+def test_a_text_that_is_no_reference_is_no_variable(tmp_path, text):
+    """S-25"""
+    base = with_base("https://api.anthropic.com")
+    path = write(tmp_path, base.replace("os.environ/MASTER_KEY", text))
+
+    report = examine(path, environ={"OTHER": "never", "os.environ": "never"})
+
+    assert report.config is not None
+    assert report.config.master_key == Secret(text.strip("'"))
 
 
 def test_a_missing_variable_is_named_and_nothing_else_is(tmp_path):

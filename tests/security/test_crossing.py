@@ -1,6 +1,7 @@
 """One caller beside another, and any request at any deployment."""
 
 import json
+from itertools import product
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -77,7 +78,16 @@ class StrangerTests(Estate):
 
 
 values_of = st.sampled_from([*SECRETS.values(), keys.VIRTUAL_KEY_2, BYOK_SHAPED])
-fields_of = st.tuples(
+# Every other one is a credential where it belongs, so that some requests have two.
+likely = st.sampled_from(
+    [
+        ("x-api-key", keys.ANTHROPIC_API_KEY),
+        ("Authorization", f"Bearer {keys.ANTHROPIC_OAUTH}"),
+        ("Authorization", f"Bearer {keys.ANTHROPIC_API_KEY}"),
+        ("Authorization", f"Bearer {keys.OPENAI_API_KEY}"),
+    ]
+)
+fields_of = likely | st.tuples(
     st.sampled_from(HEADERS),
     st.tuples(st.sampled_from(WRITTEN), values_of).map(
         lambda pair: pair[0].format(pair[1], pair[1])
@@ -87,6 +97,31 @@ fields_of = st.tuples(
 
 
 class AnyRequestTests(Estate):
+    async def test_of_two_credentials_one_leaves(self):
+        api_key = ("x-api-key", keys.ANTHROPIC_API_KEY)
+        login = ("Authorization", f"Bearer {keys.ANTHROPIC_OAUTH}")
+        openai = ("Authorization", f"Bearer {keys.OPENAI_API_KEY}")
+        azure = ("api-key", keys.AZURE_KEY)
+        pairs = ((api_key, login), (api_key, openai), (login, azure), (openai, azure))
+
+        def prove(line):
+            for model, pair in product(ORIGINS, pairs):
+                for headers in (pair, pair[::-1]):
+                    is_openai = ORIGINS[model] == "openai"
+                    path = "/v1/chat/completions" if is_openai else "/v1/messages"
+                    body = json.dumps({"model": model}).encode()
+                    lines = (*OURS, *headers)
+                    mark = self.mark()
+                    raw = request(path, headers=lines, body=body, close=False)
+                    self.assertIn(line.ask(raw).status, (200, 401, 403), headers)
+                    for sent in self.since(mark):
+                        self.assertEqual(len(credentials(sent)), 1)
+                        self.assertEqual(len(secrets_in([sent])), 1)
+
+        await self.holds(prove)
+        self.assertEqual(self.guard_trips, 0)
+        self.assertGreater(len(self.since((0, 0, 0))), 20)
+
     async def test_whatever_comes_one_credential_leaves_and_goes_where_it_may(self):
         """Any headers at any deployment: no alarm, no fault, nothing astray."""
         statuses: list[int] = []
