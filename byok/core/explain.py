@@ -13,9 +13,10 @@ from byok.core.exchange import Caller, Decided, credential_field, lay_out
 from byok.core.facts import RequestFacts
 from byok.core.secret import fingerprint
 from byok.policy import classes, floor, slot
-from byok.policy.outcome import HeaderDecision, Injection, Outcome, Overridden
+from byok.policy.outcome import HeaderDecision, Injection, Outcome
 from byok.policy.plan import DEFAULT_DENY, sent_field
 from byok.policy.rules import Action, Rule
+from byok.policy.tiers import Overridden
 
 VERSION = 1
 

@@ -7,8 +7,9 @@ from http import HTTPStatus
 from typing import Final
 
 from byok.policy import classes
+from byok.policy.passing import UNGRANTABLE
 from byok.policy.reader import Path, Reader
-from byok.policy.rules import Action, Denial, Injected, Rule, When
+from byok.policy.rules import Action, Denial, Injected, LogLevel, Rule, Tier, When
 
 _ERROR_KINDS = frozenset(
     {
@@ -26,6 +27,7 @@ _UNTOUCHABLE = frozenset(
 _LISTS = frozenset({"anthropic-beta", "openai-beta", "accept", "baggage"})
 _CLIENT_ERRORS = range(400, 500)
 _WORDS = ("forward", "strip", "redact")
+_REFERENCES = ("os.environ/", "file:")
 
 
 def read_action(reader: Reader, value: object, path: Path, rule: Rule) -> Rule:
@@ -61,8 +63,11 @@ def _rename(reader: Reader, value: object, path: Path, rule: Rule) -> Rule:
 
 
 def _inject(reader: Reader, value: object, path: Path, rule: Rule) -> Rule:
-    data = reader.mapping(value, path, ("name", "value", "when"))
-    name = _header_name(reader, data.get("name"), (*path, "name"))
+    data = reader.mapping(value, path, ("name", "value", "secret", "when"))
+    secret = "secret" in data
+    name = _header_name(reader, data.get("name"), (*path, "name"), secret=secret)
+    if secret:
+        return _inject_secret(reader, data, path, rule, name)
     raw = data.get("value")
     text = raw if isinstance(raw, str) else ""
     if not isinstance(raw, str) or not text.isascii() or not text.isprintable():
@@ -77,6 +82,56 @@ def _inject(reader: Reader, value: object, path: Path, rule: Rule) -> Rule:
         action=Action.INJECT,
         inject=Injected(name=name, value=text.encode(), when=When(word or "set")),
     )
+
+
+def _inject_secret(
+    reader: Reader, data: Mapping[str, object], path: Path, rule: Rule, name: bytes
+) -> Rule:
+    if reader.tier is not Tier.MODEL:
+        reader.problem(
+            "E116",
+            (*path, "secret"),
+            "a secret may be injected by a deployment's own rules only",
+            "move the rule to litellm_params.policies of the deployment",
+        )
+    if "value" in data:
+        reader.problem("E117", path, "give a value or a secret, not both")
+    reference = data["secret"]
+    if not isinstance(reference, str) or not reference.startswith(_REFERENCES):
+        reader.problem(
+            "E118",
+            (*path, "secret"),
+            "a secret is named by reference, os.environ/NAME or file:PATH",
+        )
+        reference = ""
+    word = reader.one_of(
+        data.get("when", "set"), (*path, "when"), tuple(when.value for when in When)
+    )
+    injected = Injected(
+        name=name, value=b"", when=When(word or "set"), reference=reference
+    )
+    return replace(rule, action=Action.INJECT, inject=injected)
+
+
+def _allow_request(reader: Reader, value: object, path: Path, rule: Rule) -> Rule:
+    grant = reader.globs(value, path)
+    for glob in grant:
+        if any(cls in UNGRANTABLE and glob.matches(cls) for cls in classes.CLASSES):
+            reader.problem(
+                "E119",
+                path,
+                "a request may not ask for credentials, cookies, framing, hop-by-hop"
+                " or gateway headers; name classes or headers one by one",
+            )
+    return replace(rule, action=Action.ALLOW_REQUEST, grant=grant)
+
+
+def _log(reader: Reader, value: object, path: Path, rule: Rule) -> Rule:
+    words = tuple(level.word for level in LogLevel)
+    word = reader.one_of(value, path, words)
+    levels = {level.word: level for level in LogLevel}
+    level = levels[word] if word else LogLevel.CLASS
+    return replace(rule, action=Action.LOG, log=level)
 
 
 def _filter(reader: Reader, value: object, path: Path, rule: Rule) -> Rule:
@@ -139,14 +194,22 @@ def _denial(
     return Denial(status=code, kind=kind, message=message)
 
 
-def _header_name(reader: Reader, value: object, path: Path) -> bytes:
-    """Return a header name that policy may write, or say why it may not."""
+def _header_name(
+    reader: Reader, value: object, path: Path, *, secret: bool = False
+) -> bytes:
+    """
+    Return a header name that policy may write, or say why it may not.
+
+    A *secret* of the operator's own may stand in a header that is known to carry
+    some credential, though in no provider's.
+    """
     if not isinstance(value, str) or not value or not _is_token(value):
         reader.problem("E112", path, "a header name is needed")
         return b"x-invalid"
     name = value.lower().encode()
     cls = classes.class_of_name(name)
-    if cls in _UNTOUCHABLE or cls.startswith("credential."):
+    permitted = secret and cls == classes.OTHER_CREDENTIAL
+    if cls in _UNTOUCHABLE or (cls.startswith("credential.") and not permitted):
         reader.problem(
             "E113", path, f"policy may not write or require a header of class {cls}"
         )
@@ -167,6 +230,8 @@ _PARAMETERS: Final = {
     "filter": _filter,
     "deny": _deny,
     "require": _require,
+    "allow_request": _allow_request,
+    "log": _log,
 }
 
 

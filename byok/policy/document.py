@@ -6,7 +6,7 @@ of each path in it. Nothing is raised for bad data: every problem is collected,
 so that all of a file's mistakes are told at once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -14,7 +14,15 @@ from byok.policy.actions import read_action
 from byok.policy.grammar import read_match
 from byok.policy.match import Match
 from byok.policy.reader import Locate, Path, Problem, Reader
-from byok.policy.rules import LOCKABLE, Action, Rule, Tier, When, Where
+from byok.policy.rules import (
+    LOCKABLE,
+    Action,
+    Direction,
+    Rule,
+    Tier,
+    When,
+    Where,
+)
 
 __all__ = ["Locate", "Path", "Problem", "clashes", "read_document", "read_rules"]
 
@@ -23,10 +31,17 @@ TIERS: Final = {
     "settings": Tier.SETTINGS,
     "model_group": Tier.MODEL_GROUP,
     "model": Tier.MODEL,
+    "team": Tier.TEAM,
+    "user": Tier.USER,
+    "key": Tier.KEY,
 }
+MODES: Final = ("enforce", "shadow")
 
 _ABOUT_REQUEST = frozenset({Action.INJECT, Action.REQUIRE})
-_RULE_KEYS = ("id", "why", "match", "unless", "action", "lock")
+_RULE_KEYS = ("id", "why", "match", "unless", "action", "lock", "mode", "direction")
+_RESPONSE_ACTIONS = frozenset(
+    {Action.FORWARD, Action.STRIP, Action.REDACT, Action.RENAME, Action.INJECT}
+)
 _METADATA_KEYS = ("name", "owner", "since", "description")
 _DOCUMENT_KEYS = ("apiVersion", "kind", "metadata", "tier", "mode", "rules")
 
@@ -98,8 +113,23 @@ def _rule(reader: Reader, item: object, path: Path, bound: Match | None) -> Rule
         unless=unless,
         lock=lock,
         why=why,
+        direction=_direction(reader, data, path),
+        shadow=_is_shadow(reader, data, path),
     )
     rule = read_action(reader, data["action"], (*path, "action"), rule)
+    if rule.direction is Direction.RESPONSE and rule.action not in _RESPONSE_ACTIONS:
+        reader.problem(
+            "E115",
+            (*path, "action"),
+            f"{rule.action.word} is about a request; on the way back there are"
+            " forward, strip, redact, rename and inject",
+        )
+    if lock and reader.tier is Tier.KEY:
+        reader.problem(
+            "E207",
+            (*path, "lock"),
+            "a key's own rules cannot lock: there is nobody narrower",
+        )
     if lock and rule.action not in LOCKABLE:
         reader.problem(
             "E204",
@@ -118,12 +148,25 @@ def _rule(reader: Reader, item: object, path: Path, bound: Match | None) -> Rule
     return rule
 
 
+def _direction(reader: Reader, data: Mapping[str, object], path: Path) -> Direction:
+    words = tuple(each.value for each in Direction)
+    word = data.get("direction", Direction.REQUEST.value)
+    return Direction(reader.one_of(word, (*path, "direction"), words) or words[0])
+
+
+def _is_shadow(reader: Reader, data: Mapping[str, object], path: Path) -> bool:
+    mode = reader.one_of(data.get("mode", MODES[0]), (*path, "mode"), MODES)
+    return mode == "shadow"
+
+
 def _asks_in_vain(rule: Rule) -> bool:
     """Does *rule*, which is about the request, ask something of a field?"""
     asks = not rule.match.header.is_empty
     excepts = rule.unless is not None and not rule.unless.header.is_empty
     if rule.action is Action.DENY:
         # With a field in its match it is about that field, and may except some.
+        # Asking whether one is there at all, it is about the request.
+        excepts = excepts and rule.match.header.present is None
         return excepts and not asks
     return rule.action in _ABOUT_REQUEST and (asks or excepts)
 
@@ -131,7 +174,7 @@ def _asks_in_vain(rule: Rule) -> bool:
 def _bounded(reader: Reader, match: Match, bound: Match | None, path: Path) -> Match:
     if bound is None:
         return match
-    for name in ("deployment", "model_group"):
+    for name in ("deployment", "model_group", "team", "key"):
         if getattr(match, name) and getattr(bound, name):
             reader.problem(
                 "E205",
@@ -142,6 +185,8 @@ def _bounded(reader: Reader, match: Match, bound: Match | None, path: Path) -> M
         match,
         deployment=bound.deployment or match.deployment,
         model_group=bound.model_group or match.model_group,
+        team=bound.team or match.team,
+        key=bound.key or match.key,
     )
 
 
@@ -153,7 +198,7 @@ def read_document(
     document = reader.mapping(data, (), _DOCUMENT_KEYS)
     reader.one_of(document.get("apiVersion"), ("apiVersion",), ("byok/v1",))
     reader.one_of(document.get("kind"), ("kind",), ("Policy",))
-    reader.one_of(document.get("mode", "enforce"), ("mode",), ("enforce",))
+    mode = reader.one_of(document.get("mode", MODES[0]), ("mode",), MODES)
     metadata = reader.mapping(
         document.get("metadata", {}), ("metadata",), _METADATA_KEYS
     )
@@ -175,7 +220,29 @@ def read_document(
         namespace=name,
         path=("rules",),
     )
+    if mode == "shadow":
+        rules = tuple(replace(rule, shadow=True) for rule in rules)
     return rules, (*reader.problems, *problems)
+
+
+def with_secrets(
+    rules: Sequence[Rule], look_up: Callable[[str, Where], bytes | None]
+) -> tuple[Rule, ...]:
+    """
+    Return *rules* with the values that stand elsewhere put in.
+
+    *look_up* gets a reference and its place, and returns None where it has told
+    what is wrong with it.
+    """
+    out: list[Rule] = []
+    for rule in rules:
+        if rule.inject is None or not rule.inject.reference:
+            out.append(rule)
+            continue
+        value = look_up(rule.inject.reference, rule.where)
+        if value is not None:
+            out.append(replace(rule, inject=replace(rule.inject, value=value)))
+    return tuple(out)
 
 
 def clashes(rules: Sequence[Rule]) -> tuple[tuple[Rule, Rule], ...]:
@@ -184,12 +251,12 @@ def clashes(rules: Sequence[Rule]) -> tuple[tuple[Rule, Rule], ...]:
 
     There is no tie to break: a load error names both lines (E220).
     """
-    seen: dict[tuple[Tier, bytes, Match], Rule] = {}
+    seen: dict[tuple[Tier, Direction, bytes, Match], Rule] = {}
     out: list[tuple[Rule, Rule]] = []
     for rule in rules:
         if rule.inject is None or rule.inject.when is When.APPEND:
             continue
-        key = (rule.tier, rule.inject.name, rule.match)
+        key = (rule.tier, rule.direction, rule.inject.name, rule.match)
         other = seen.setdefault(key, rule)
         if other.inject != rule.inject:
             out.append((other, rule))

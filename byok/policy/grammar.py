@@ -23,7 +23,7 @@ _GLOB_KEYS = (
 )
 _MATCH_KEYS = (*_GLOB_KEYS, "host", "tags", "client_ip", "stream", "header")
 _SOURCES = (*slot.SOURCES, slot.NONE)
-_HEADER_KEYS = ("name", "class", "trust", "slot")
+_HEADER_KEYS = ("name", "class", "trust", "slot", "present")
 
 
 def read_match(reader: Reader, value: object, path: Path) -> Match:
@@ -121,6 +121,9 @@ def _header_match(reader: Reader, value: object, path: Path) -> HeaderMatch:
     if "slot" in data:
         word = reader.one_of(data["slot"], (*path, "slot"), ("own", "foreign"))
         match = replace(match, own=word == "own" if word else None)
+    if "present" in data:
+        present = reader.boolean(data["present"], (*path, "present"))
+        match = replace(match, present=present)
     return match
 
 

@@ -101,17 +101,22 @@ class Tags:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderMatch:
-    """The part of a match that asks about one field."""
+    """
+    The part of a match that asks about one field.
+
+    `present` makes it a question about the request: is there such a field at all?
+    """
 
     name: tuple[Glob, ...] = ()
     cls: tuple[Glob, ...] = ()
     here: bool | None = None
     own: bool | None = None
+    present: bool | None = None
 
     @property
     def is_empty(self) -> bool:
         """Does it ask nothing?"""
-        return not self.name and not self.cls and self.here is None and self.own is None
+        return self == HeaderMatch()
 
     def matches(self, name: str, kind: Classified, context: Context) -> bool:
         """Does the field fit, on its way to the destination of *context*?"""

@@ -105,3 +105,7 @@ INTERPRETED = frozenset(
     | NAMED_CREDENTIALS.keys()
     | {b"anthropic-beta", b"anthropic-version", b"content-type"}
 )
+
+# What no request may ask to send by `x-pass-`, over and above whole classes: a
+# second reader of the body's type, or of its length.
+NEVER_PASSED = frozenset({"content-type", "content-encoding"})

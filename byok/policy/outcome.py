@@ -8,18 +8,10 @@ from byok.policy.classes import Classified
 from byok.policy.match import Glob
 from byok.policy.rules import Action, Denial, Rule
 from byok.policy.slot import CredentialDecision
-from byok.policy.tiers import Reason
+from byok.policy.tiers import Overridden, Reason
 
 Headers = tuple[tuple[bytes, bytes], ...]
 """Fields as (lower-case name, value), in order; repeats stay apart."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overridden:
-    """A rule that matched and did not decide."""
-
-    rule: Rule
-    because: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +20,8 @@ class Verdict:
     The fate of one cell: all fields that no rule can tell apart.
 
     `beside` are rules that act together with `rule`: filters of one tier, whose
-    patterns all stand in `drop`.
+    patterns all stand in `drop`. `sent_as` is the name that a field leaves under
+    where that is not its own.
     """
 
     action: Action
@@ -37,6 +30,7 @@ class Verdict:
     beside: tuple[Rule, ...] = ()
     over: tuple[Overridden, ...] = ()
     drop: tuple[Glob, ...] = ()
+    sent_as: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +62,15 @@ class Denied:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """What would be otherwise in one slot if the shadow rules were in force."""
+
+    slot: str
+    would: str
+    rule: Rule | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """
     Everything decided about one attempt.
@@ -84,6 +87,7 @@ class Outcome:
     credential: CredentialDecision
     sends: Headers = field(repr=False)
     denied: Denied | None
+    shadow: tuple[Difference, ...] = ()
 
     @property
     def decisions(self) -> tuple[HeaderDecision, ...]:

@@ -6,20 +6,22 @@ one `Outcome` that `Plan.apply` returns, so they cannot disagree.
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
-from byok.policy import classes, floor, names
+from byok.policy import classes, floor, names, passing
 from byok.policy.classes import Classified, How, classify, without_scheme
 from byok.policy.floor import FLOOR
+from byok.policy.injections import inject
 from byok.policy.match import Context, Glob
 from byok.policy.outcome import (
     Denied,
+    Difference,
     Headers,
-    Injection,
     Outcome,
-    Overridden,
     Verdict,
 )
-from byok.policy.rules import Action, Rule, When
+from byok.policy.responses import ResponsePlan
+from byok.policy.rules import Action, Direction, LogLevel, Rule
 from byok.policy.slot import (
     Candidate,
     CredentialDecision,
@@ -27,7 +29,7 @@ from byok.policy.slot import (
     Removed,
     choose,
 )
-from byok.policy.tiers import Reason, loses_because, resolve
+from byok.policy.tiers import Overridden, Reason, losers, resolve
 
 REDACTED = b"[redacted]"
 
@@ -43,12 +45,16 @@ class Plan:
     __slots__ = (
         "_cells",
         "_gateway_names",
+        "_grants",
         "_injects",
         "_kinds",
+        "_logs",
         "_requests",
         "_rules",
+        "_twin",
         "context",
         "credential_policy",
+        "response",
     )
 
     def __init__(
@@ -63,11 +69,27 @@ class Plan:
         self._gateway_names = gateway_names
         base = (*FLOOR, floor.OTHERS_IN_THE_CLEAR) if context.plaintext else FLOOR
         able = [rule for rule in (*base, *rules) if rule.match.admits(context)]
-        self._injects = tuple(r for r in able if r.action is Action.INJECT)
-        self._requests = tuple(r for r in able if _asks_of_request(r))
-        self._rules = tuple(
-            r for r in able if r.action is not Action.INJECT and not _asks_of_request(r)
+        in_force = [rule for rule in able if not rule.shadow]
+        self.response = ResponsePlan(
+            context, [r for r in in_force if r.direction is Direction.RESPONSE]
         )
+        asked = [r for r in in_force if r.direction is Direction.REQUEST]
+        self._injects = tuple(r for r in asked if r.action is Action.INJECT)
+        self._grants = tuple(r for r in asked if r.action is Action.ALLOW_REQUEST)
+        self._logs = tuple(r for r in asked if r.action is Action.LOG)
+        self._requests = tuple(r for r in asked if _asks_of_request(r))
+        self._rules = tuple(
+            r for r in asked if r.action not in _OTHER_SLOTS and not _asks_of_request(r)
+        )
+        # What would be if the shadow rules were in force, where there are any.
+        self._twin: Plan | None = None
+        if len(in_force) < len(able):
+            self._twin = Plan(
+                context,
+                [replace(rule, shadow=False) for rule in rules],
+                credential_policy,
+                gateway_names,
+            )
         # Kinds of fields whose class their name alone gives.
         self._kinds: dict[bytes, Classified] = {}
         self._cells: dict[tuple[bytes, str, bool, str | None], Verdict] = {}
@@ -93,18 +115,26 @@ class Plan:
         }
         credential = self._fill_slot(headers, kinds, first)
         verdicts = self._verdicts(headers, kinds, first, credential)
-        sends, injections = self._inject(
-            _outgoing(headers, verdicts), credential.source
+        source = credential.source
+        sends, injections = inject(
+            _outgoing(headers, verdicts),
+            [r for r in self._injects if self._holds_for_injection(r, source)],
         )
-        return Outcome(
+        outcome = Outcome(
             headers=headers,
             kinds=tuple(kinds),
             verdicts=tuple(verdicts),
             injections=injections,
             credential=credential,
             sends=sends,
-            denied=self._denied(headers, kinds, verdicts, credential.source),
+            denied=self._denied(headers, kinds, verdicts, source),
         )
+        if self._twin is None:
+            return outcome
+        other = self._twin.apply(
+            headers, gateway_secrets=gateway_secrets, nominated=nominated
+        )
+        return replace(outcome, shadow=differences(outcome, other))
 
     def _classify(
         self,
@@ -160,13 +190,35 @@ class Plan:
         cell = (name, kind.cls, kind.own_slot, source)
         verdict = self._cells.get(cell)
         if verdict is None:
-            verdict = self._judge(name.decode("latin-1"), kind, source)
+            verdict = self._judge(name, kind, source)
             if len(self._cells) < _MAX_CELLS:
                 self._cells[cell] = verdict
         return verdict
 
-    def _judge(self, text: str, kind: Classified, source: str | None) -> Verdict:
+    def _judge(self, name: bytes, kind: Classified, source: str | None) -> Verdict:
+        asked = passing.asked_name(name, kind)
+        if asked:
+            verdict = self._judge_asked(asked, source)
+            if verdict is not None:
+                return verdict
+        return self._judge_as(name.decode("latin-1"), kind, source)
+
+    def _judge_asked(self, name: bytes, source: str | None) -> Verdict | None:
+        """Judge what `x-pass-` asks to send as *name*; None where nothing grants it."""
+        text = name.decode("latin-1")
+        kind = _by_name(name)
+        matching = [r for r in self._grants if self._holds(r, text, kind, source)]
+        grants = passing.granting(matching, text, kind)
+        if not grants:
+            return None
+        verdict = self._judge_as(text, kind, source, passing.asking_rule(grants))
+        return replace(verdict, sent_as=name)
+
+    def _judge_as(
+        self, text: str, kind: Classified, source: str | None, *more: Rule
+    ) -> Verdict:
         matching = [r for r in self._rules if self._holds(r, text, kind, source)]
+        matching += more
         rule, reason = resolve(matching)
         if rule is None:
             return Verdict(action=Action.STRIP, reason=reason)
@@ -177,7 +229,7 @@ class Plan:
                 action=Action.STRIP,
                 reason=Reason.FLOOR,
                 rule=_OUT_OF_SLOT,
-                over=_losers(matching, _OUT_OF_SLOT, Reason.FLOOR),
+                over=losers(matching, _OUT_OF_SLOT, Reason.FLOOR),
             )
         beside = _filters_beside(matching, rule)
         return Verdict(
@@ -185,11 +237,25 @@ class Plan:
             reason=reason,
             rule=rule,
             beside=beside,
-            over=_losers(
+            over=losers(
                 [each for each in matching if each not in beside], rule, reason
             ),
             drop=tuple(glob for each in (rule, *beside) for glob in each.drop),
         )
+
+    def log_level(self, name: bytes, kind: Classified, source: str) -> LogLevel:
+        """
+        Say how much of the field a record of the decision may show.
+
+        Credentials are never shown, whatever a rule says.
+        """
+        text = name.decode("latin-1")
+        matching = [r for r in self._logs if self._holds(r, text, kind, source)]
+        rule, _ = resolve(matching)
+        least = LogLevel.HASH if kind.is_credential else LogLevel.FULL
+        if rule is None:
+            return LogLevel.HASH if kind.is_credential else LogLevel.CLASS
+        return max(rule.log, least, key=lambda level: level.rank)
 
     def _holds(
         self, rule: Rule, name: str, kind: Classified, source: str | None
@@ -251,41 +317,9 @@ class Plan:
             verdicts.append(verdict)
         return verdicts
 
-    def _inject(
-        self, out: list[tuple[bytes, bytes]], source: str
-    ) -> tuple[Headers, tuple[Injection, ...]]:
-        by_name: dict[bytes, list[Rule]] = {}
-        for rule in self._injects:
-            if rule.inject is not None and self._holds(
-                rule, rule.inject.name.decode("latin-1"), _INJECTED, source
-            ):
-                by_name.setdefault(rule.inject.name, []).append(rule)
-        injections: list[Injection] = []
-        for name, rules in sorted(by_name.items()):
-            one = [r for r in rules if r.inject and r.inject.when is not When.APPEND]
-            winner, reason = resolve(one)
-            if winner is not None and winner.inject is not None:
-                absent = all(field != name for field, _ in out)
-                applied = absent or winner.inject.when is When.SET
-                if applied:
-                    out = [each for each in out if each[0] != name]
-                    out.append((name, winner.inject.value))
-                injections.append(
-                    Injection(
-                        name=name.decode("latin-1"),
-                        rule=winner,
-                        applied=applied,
-                        over=_losers(one, winner, reason),
-                    )
-                )
-            # Lists append: each tier's line is added, broad tiers first.
-            for rule in sorted(rules, key=lambda r: (r.tier, r.id)):
-                if rule.inject and rule.inject.when is When.APPEND:
-                    out.append((name, rule.inject.value))
-                    injections.append(
-                        Injection(name=name.decode("latin-1"), rule=rule, applied=True)
-                    )
-        return tuple(out), tuple(injections)
+    def _holds_for_injection(self, rule: Rule, source: str) -> bool:
+        name = rule.inject.name.decode("latin-1") if rule.inject else ""
+        return self._holds(rule, name, _INJECTED, source)
 
     def _denied(
         self,
@@ -309,13 +343,73 @@ class Plan:
                 rule
                 for rule in self._requests
                 if rule.require not in present
-                and self._holds(rule, "", _INJECTED, source)
+                and self._asks(rule, headers, kinds, source)
             ]
         rule, _ = resolve(denying)
         return None if rule is None else Denied(rule=rule, denial=rule.denial)
 
+    def _asks(
+        self,
+        rule: Rule,
+        headers: Headers,
+        kinds: Sequence[Classified],
+        source: str,
+    ) -> bool:
+        """Does a rule about the request hold, which may ask whether a field came?"""
+        wanted = rule.match.header.present
+        if wanted is None:
+            return self._holds(rule, "", _INJECTED, source)
+        if not rule.match.admits(self.context):
+            return False
+        found = any(
+            bool(value) and self._holds(rule, name.decode("latin-1"), kind, source)
+            for (name, value), kind in zip(headers, kinds, strict=True)
+        )
+        return found is wanted
+
+
+def differences(real: Outcome, other: Outcome) -> tuple[Difference, ...]:
+    """Return where *other*, decided with the shadow rules in force, differs."""
+    out: list[Difference] = []
+    for index, (name, _) in enumerate(real.headers):
+        ours, theirs = real.verdicts[index], other.verdicts[index]
+        if (ours.action, ours.drop, ours.sent_as) != (
+            theirs.action,
+            theirs.drop,
+            theirs.sent_as,
+        ):
+            out.append(
+                Difference(
+                    slot=f"header:{name.decode('latin-1')}",
+                    would=theirs.action.word,
+                    rule=theirs.rule,
+                )
+            )
+    if real.credential.source != other.credential.source:
+        out.append(
+            Difference(slot="credential", would=other.credential.source, rule=None)
+        )
+    before = {(each.name, each.applied, each.rule.inject) for each in real.injections}
+    out += [
+        Difference(slot=f"out:{each.name}", would="inject", rule=each.rule)
+        for each in other.injections
+        if (each.name, each.applied, each.rule.inject) not in before
+    ]
+    denied = real.denied.rule.id if real.denied else None
+    would = other.denied.rule.id if other.denied else None
+    if denied != would:
+        out.append(
+            Difference(
+                slot="request",
+                would="deny" if other.denied else "allow",
+                rule=other.denied.rule if other.denied else None,
+            )
+        )
+    return tuple(out)
+
 
 DEFAULT_DENY = "default-deny"
+_OTHER_SLOTS = frozenset({Action.INJECT, Action.ALLOW_REQUEST, Action.LOG})
 
 _OFFERING = frozenset({b"authorization", b"x-api-key"})
 _RESHAPING = frozenset({Action.RENAME, Action.FILTER, Action.REDACT})
@@ -354,13 +448,21 @@ def _outgoing(
     headers: Headers, verdicts: Sequence[Verdict]
 ) -> list[tuple[bytes, bytes]]:
     out: list[tuple[bytes, bytes]] = []
+    asked: list[tuple[bytes, bytes]] = []
     for field, verdict in zip(headers, verdicts, strict=True):
-        if verdict.action is Action.FORWARD:
+        if verdict.sent_as:
+            sent = sent_field(field, verdict)
+            asked += [sent] if sent is not None else []
+        elif verdict.action is Action.FORWARD:
             out.append(field)
         elif verdict.action is not Action.STRIP:
             sent = sent_field(field, verdict)
             if sent is not None:
                 out.append(sent)
+    if asked:
+        # What was asked for by name takes the place of what came under it.
+        replaced = {name for name, _ in asked}
+        out = [each for each in out if each[0] not in replaced] + asked
     return out
 
 
@@ -368,10 +470,10 @@ def sent_field(
     field: tuple[bytes, bytes], verdict: Verdict
 ) -> tuple[bytes, bytes] | None:
     """Return what leaves of the inbound *field*, or None where nothing does."""
-    name, value = field
+    name, value = verdict.sent_as or field[0], field[1]
     action = verdict.action
     if action is Action.FORWARD:
-        return field
+        return name, value
     if action is Action.REDACT:
         return name, REDACTED
     if action is Action.RENAME and verdict.rule is not None:
@@ -382,10 +484,16 @@ def sent_field(
     return None
 
 
+def _by_name(name: bytes) -> Classified:
+    return Classified(cls=classes.class_of_name(name), how=How.NAME)
+
+
 def _asks_of_request(rule: Rule) -> bool:
     # A deny without a header condition, and every require, decide the request.
+    # So does a deny that asks whether a field came at all.
+    header = rule.match.header
     return rule.action is Action.REQUIRE or (
-        rule.action is Action.DENY and rule.match.header.is_empty
+        rule.action is Action.DENY and (header.is_empty or header.present is not None)
     )
 
 
@@ -423,14 +531,4 @@ def _filters_beside(matching: Sequence[Rule], winner: Rule) -> tuple[Rule, ...]:
         if rule.action is Action.FILTER
         and rule.tier is winner.tier
         and rule is not winner
-    )
-
-
-def _losers(
-    matching: Sequence[Rule], winner: Rule, reason: Reason
-) -> tuple[Overridden, ...]:
-    return tuple(
-        Overridden(rule=rule, because=loses_because(rule, winner, reason))
-        for rule in sorted(matching, key=lambda r: (r.tier, r.id))
-        if rule is not winner
     )

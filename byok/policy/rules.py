@@ -36,6 +36,9 @@ class Action(Enum):
     STRIP = ("strip", 5)
     REQUIRE = ("require", 6)
     DENY = ("deny", 6)
+    # These two have slots of their own and never meet the others.
+    ALLOW_REQUEST = ("allow_request", 1)
+    LOG = ("log", 1)
 
     def __init__(self, word: str, severity: int) -> None:
         self.word = word
@@ -46,6 +49,26 @@ class Action(Enum):
 LOCKABLE = frozenset(
     {Action.STRIP, Action.REDACT, Action.DENY, Action.REQUIRE, Action.INJECT}
 )
+
+
+class Direction(Enum):
+    """Which way the fields travel that a rule is about."""
+
+    REQUEST = "request"
+    RESPONSE = "response"
+
+
+class LogLevel(Enum):
+    """How a field may stand in the record of a decision, the least telling last."""
+
+    FULL = ("full", 0)
+    HASH = ("hash", 1)
+    CLASS = ("class", 2)
+    DROP = ("drop", 3)
+
+    def __init__(self, word: str, rank: int) -> None:
+        self.word = word
+        self.rank = rank
 
 
 class When(Enum):
@@ -72,11 +95,17 @@ BUILT_IN = Where(file="built-in")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Injected:
-    """A field that a rule puts into the outgoing head."""
+    """
+    A field that a rule puts into the outgoing head.
+
+    `reference` names where a secret value is found; `value` is empty until whoever
+    may read secrets has looked it up.
+    """
 
     name: bytes
-    value: bytes
+    value: bytes = field(repr=False)
     when: When
+    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,5 +134,15 @@ class Rule:
     inject: Injected | None = None
     require: bytes = b""
     denial: Denial = field(default_factory=Denial)
+    grant: tuple[Glob, ...] = ()
+    log: LogLevel = LogLevel.CLASS
+    direction: Direction = Direction.REQUEST
+    # Evaluated and recorded, never applied.
+    shadow: bool = False
     # Set where a compatibility word and not the rule's own tier let it win.
     compat: str = ""
+
+    @property
+    def severity(self) -> tuple[int, int]:
+        """How much the rule takes away: inside one tier the most severe decides."""
+        return self.action.severity, self.log.rank

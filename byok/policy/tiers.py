@@ -7,9 +7,18 @@ that the order of lines and files never matters. Nothing said means no.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum
 
 from byok.policy.rules import Rule, Tier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overridden:
+    """A rule that matched and did not decide."""
+
+    rule: Rule
+    because: str
 
 
 class Reason(Enum):
@@ -42,7 +51,9 @@ def resolve(matching: Sequence[Rule]) -> tuple[Rule | None, Reason]:
         narrowest = max(rule.tier for rule in matching)
         deciding = [rule for rule in matching if rule.tier is narrowest]
         reason = Reason.NARROWEST
-    return min(deciding, key=lambda rule: (-rule.action.severity, rule.id)), reason
+    most = max(rule.severity for rule in deciding)
+    severest = [rule for rule in deciding if rule.severity == most]
+    return min(severest, key=lambda rule: rule.id), reason
 
 
 def loses_because(loser: Rule, winner: Rule, reason: Reason) -> str:
@@ -54,3 +65,14 @@ def loses_because(loser: Rule, winner: Rule, reason: Reason) -> str:
     if reason is Reason.LOCK:
         return "lock above" if winner.tier < loser.tier else "locked in a narrower tier"
     return "narrower tier won"
+
+
+def losers(
+    matching: Sequence[Rule], winner: Rule, reason: Reason
+) -> tuple[Overridden, ...]:
+    """Return the *matching* rules that did not decide, broad tiers first."""
+    return tuple(
+        Overridden(rule=rule, because=loses_because(rule, winner, reason))
+        for rule in sorted(matching, key=lambda r: (r.tier, r.id))
+        if rule is not winner
+    )

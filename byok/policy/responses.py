@@ -1,0 +1,87 @@
+"""
+The way back: the same language on the fields of an answer.
+
+Here silence forwards: what an answer says is the provider's, and the fixed list of
+what never goes back was taken off before. Rules may take more off, or put in.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from byok.policy.classes import Classified, How, class_of_name
+from byok.policy.injections import inject
+from byok.policy.match import Context
+from byok.policy.outcome import Headers, Injection, Verdict
+from byok.policy.rules import Action, Rule
+from byok.policy.tiers import Reason, losers, resolve
+
+REDACTED = b"[redacted]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseOutcome:
+    """What was decided about the fields of one answer; `headers` are as they came."""
+
+    headers: Headers = field(repr=False)
+    verdicts: tuple[Verdict, ...]
+    injections: tuple[Injection, ...]
+    sends: Headers = field(repr=False)
+
+
+class ResponsePlan:
+    """The rules of one context that are about answers."""
+
+    __slots__ = ("_context", "_injects", "_rules")
+
+    def __init__(self, context: Context, rules: Sequence[Rule]) -> None:
+        self._context = context
+        self._injects = tuple(r for r in rules if r.action is Action.INJECT)
+        self._rules = tuple(r for r in rules if r.action is not Action.INJECT)
+
+    @property
+    def is_empty(self) -> bool:
+        """Is there no rule about answers here?"""
+        return not self._rules and not self._injects
+
+    def apply(self, headers: Headers, source: str) -> ResponseOutcome:
+        """Decide every field of an answer; *source* is whose credential was sent."""
+        verdicts = tuple(self._judge(name, source) for name, _ in headers)
+        out: list[tuple[bytes, bytes]] = []
+        for (name, value), verdict in zip(headers, verdicts, strict=True):
+            if verdict.action is Action.REDACT:
+                out.append((name, REDACTED))
+            elif verdict.action is Action.RENAME and verdict.rule is not None:
+                out.append((verdict.rule.rename_to, value))
+            elif verdict.action is not Action.STRIP:
+                out.append((name, value))
+        sends, injections = inject(
+            out,
+            [
+                rule
+                for rule in self._injects
+                if self._holds(rule, rule.inject.name if rule.inject else b"", source)
+            ],
+        )
+        return ResponseOutcome(
+            headers=headers, verdicts=verdicts, injections=injections, sends=sends
+        )
+
+    def _judge(self, name: bytes, source: str) -> Verdict:
+        matching = [rule for rule in self._rules if self._holds(rule, name, source)]
+        rule, reason = resolve(matching)
+        if rule is None:
+            return Verdict(action=Action.FORWARD, reason=Reason.DEFAULT)
+        return Verdict(
+            action=rule.action,
+            reason=reason,
+            rule=rule,
+            over=losers(matching, rule, reason),
+        )
+
+    def _holds(self, rule: Rule, name: bytes, source: str) -> bool:
+        kind = Classified(cls=class_of_name(name), how=How.NAME)
+        text = name.decode("latin-1")
+        if not rule.match.holds(text, kind, self._context, source):
+            return False
+        unless = rule.unless
+        return unless is None or not unless.holds(text, kind, self._context, source)
