@@ -40,7 +40,7 @@ class RequestInput:
 
     method: str | None = None
     path: str | None = None
-    query: bytes = b""
+    query: bytes = field(default=b"", repr=False)
     headers: Headers = field(default=(), repr=False)
     body: bytes | None = field(default=None, repr=False)
     warnings: tuple[str, ...] = ()

@@ -111,7 +111,7 @@ class Planned:
 
     deployment: Deployment
     method: bytes
-    target: bytes
+    target: bytes = field(repr=False)
     headers: Headers = field(repr=False)
     body: bytes = field(repr=False)
     payer: str

@@ -8,7 +8,7 @@ is not, which by definition is a fault in byok. Nothing else calls an agent.
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 
 from treq.client import HTTPClient
@@ -43,7 +43,7 @@ class Passport:
     deployment: str
     trusted: Collection[str]
     own: Collection[Secret]
-    gateway: Collection[bytes]
+    gateway: Collection[bytes] = field(repr=False)
     plaintext_ok: bool
 
 

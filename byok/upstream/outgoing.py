@@ -6,7 +6,7 @@ send a NUL as it came and fold a line break into a space.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from byok.core.errors import EgressViolation
 from byok.core.facts import Headers
@@ -29,9 +29,9 @@ class Outgoing:
 
     origin: Origin
     method: bytes
-    target: bytes
-    headers: Headers
-    body: bytes
+    target: bytes = field(repr=False)
+    headers: Headers = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 def prepare(

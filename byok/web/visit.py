@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from byok.core.errors import Refusal
 from byok.core.facts import Headers
@@ -22,7 +22,7 @@ class Visit:
 
     client: Downstream
     path: bytes
-    query: bytes
+    query: bytes = field(repr=False)
     dialect: Dialect
     record: AccessRecord
 

@@ -156,6 +156,29 @@ def sends(source: str) -> list[str]:
     )
 
 
+def shows_what_came(source: str) -> list[str]:
+    """Name the fields whose repr would quote what a client sent, or a secret."""
+    found = []
+    for node in nodes_of(source):
+        if not isinstance(node, ast.ClassDef) or not any(
+            "dataclass" in ast.unparse(each) for each in node.decorator_list
+        ):
+            continue
+        for field in node.body:
+            if isinstance(field, ast.AnnAssign) and "repr=False" not in ast.unparse(
+                field.value or field.target
+            ):
+                kind, name = ast.unparse(field.annotation), ast.unparse(field.target)
+                is_raw = name in ("target", "query", "body", "digest", "raw")
+                if (
+                    "Headers" in kind
+                    or "[bytes]" in kind
+                    or (is_raw and "bytes" in kind)
+                ):
+                    found.append(f"{node.name}.{name}")
+    return found
+
+
 Rule = Callable[[str], list[str]]
 BREAKING: list[tuple[Rule, str]] = [
     (runs_code, "import subprocess"),
@@ -181,6 +204,10 @@ BREAKING: list[tuple[Rule, str]] = [
     (asks_chance, "from uuid import uuid1"),
     (compares_secrets, "a.reveal() == b"),
     (compares_secrets, "found.digest != digest"),
+    (shows_what_came, "@dataclass\nclass A:\n    headers: Headers"),
+    (shows_what_came, "@dataclass(frozen=True)\nclass A:\n    b: Headers = ()"),
+    (shows_what_came, "@dataclass()\nclass A:\n    body: bytes | None = None"),
+    (shows_what_came, "@dataclass()\nclass A:\n    secrets: tuple[bytes] = ()"),
     (sends, "client.request('GET')"),
     (sends, "reactor.connectTCP('a', 1, f)"),
     (sends, "self._endpoint.connect(f)"),
@@ -233,6 +260,11 @@ def test_secrets_are_compared_by_their_type_alone():
         "byok/store/sqlkeys.py": ["_COLUMNS.digest == key.digest"],
         "byok/store/memory.py": ["other.digest == key.digest"],
     }
+
+
+def test_no_value_shows_what_came_by_being_shown_itself():
+    """S-21: a value in a message or a traceback is its repr."""
+    assert broken(shows_what_came) == {}
 
 
 def test_one_place_sends_and_it_looks_first():
