@@ -17,8 +17,8 @@ def inject(
     """
     by_name: dict[bytes, list[Rule]] = {}
     for rule in rules:
-        if rule.inject is not None:
-            by_name.setdefault(rule.inject.name, []).append(rule)
+        name = rule.inject.name if rule.inject else b""
+        by_name.setdefault(name, []).append(rule)
     injections: list[Injection] = []
     for name, named in sorted(by_name.items()):
         one = [r for r in named if r.inject and r.inject.when is not When.APPEND]

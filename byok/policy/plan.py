@@ -359,8 +359,6 @@ class Plan:
         wanted = rule.match.header.present
         if wanted is None:
             return self._holds(rule, "", _INJECTED, source)
-        if not rule.match.admits(self.context):
-            return False
         found = any(
             bool(value) and self._holds(rule, name.decode("latin-1"), kind, source)
             for (name, value), kind in zip(headers, kinds, strict=True)
