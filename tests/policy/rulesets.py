@@ -178,7 +178,8 @@ def read(tier: Tier, *items: Data) -> tuple[Rule, ...]:
 def rule_sets(draw, *, words: tuple[str, ...] = ACTIONS, max_size: int = 6) -> RuleSet:
     """Draw a rule set over all tiers that people can write in."""
     size = draw(st.integers(0, max_size))
-    generous = draw(st.sampled_from([(), _GENEROUS[:1], _GENEROUS, _GENEROUS]))
+    both = (GENEROUS, _PLAIN_HEADERS)
+    generous = draw(st.sampled_from([(), (GENEROUS,), both, both]))
     own = [
         (tier := draw(st.sampled_from(TIERS)), may_stand_in(tier, draw(each)))
         for each in (rules(number, words=words) for number in range(size))
@@ -192,23 +193,29 @@ def may_stand_in(tier: Tier, item: Data) -> Data:
 
 
 # Without these little would ever leave, and most of a plan would not be tried.
-_GENEROUS: tuple[tuple[Tier, Data], ...] = (
-    (
-        Tier.SETTINGS,
-        {
-            "id": "g0",
-            "match": {"header": {"class": "credential.provider.*"}},
-            "action": "forward",
-        },
-    ),
-    (
-        Tier.PACK,
-        {
-            "id": "g1",
-            "match": {"header": {"class": ["protocol", "unclassified", "client-*"]}},
-            "action": "forward",
-        },
-    ),
+GENEROUS: tuple[Tier, Data] = (
+    Tier.SETTINGS,
+    {
+        "id": "g0",
+        "match": {"header": {"class": "credential.provider.*"}},
+        "action": "forward",
+    },
+)
+_PLAIN_HEADERS: tuple[Tier, Data] = (
+    Tier.PACK,
+    {
+        "id": "g1",
+        "match": {"header": {"class": ["protocol", "unclassified", "client-*"]}},
+        "action": "forward",
+    },
+)
+BESIDE_A_LOGIN: tuple[Tier, Data] = (
+    Tier.PACK,
+    {
+        "id": "beside",
+        "match": {"credential": "client.oauth", "header": {"name": "x-custom"}},
+        "action": "forward",
+    },
 )
 
 ANTHROPIC = frozenset({classes.ANTHROPIC_API_KEY, classes.ANTHROPIC_OAUTH})

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from byok.policy import classes, names
@@ -211,17 +211,26 @@ def test_no_gateway_out(ruleset, context, fields, policy):
         assert classes.class_of_name(name) not in _STAYING
 
 
-@given(rulesets.rule_sets(), rulesets.contexts(), headers)
+@given(rulesets.rule_sets(), rulesets.contexts(), headers, headers)
+@example(  # an opaque key that is one word, and one that is not
+    RuleSet((rulesets.GENEROUS,)),
+    replace(rulesets.PLAIN, trusted=frozenset({classes.UNKNOWN_CREDENTIAL})),
+    ((b"x-api-key", b"opaque"),),
+    ((b"x-api-key", b"two words"),),
+)
+@example(  # the same field beside a login and without one
+    RuleSet((rulesets.GENEROUS, rulesets.BESIDE_A_LOGIN)),
+    rulesets.PLAIN,
+    ((b"x-custom", b"1"), (b"authorization", b"Bearer sk-ant-oat01-1")),
+    ((b"x-custom", b"1"),),
+)
 @rulesets.FEW
-def test_a_plan_remembers_nothing_of_former_requests(ruleset, context, fields):
+def test_a_plan_remembers_nothing_of_former_requests(ruleset, context, before, now):
     """What a plan has met before does not change what it decides now."""
     plan = Plan(context, ruleset.read(), CredentialPolicy())
+    plan.apply(before, gateway_secrets=SECRETS)
 
-    fresh = plan.apply(fields, gateway_secrets=SECRETS)
-    # Plain values under the same names are what a plan remembers names by.
-    plan.apply(tuple((name, b"1") for name, _ in fields), gateway_secrets=(b"another",))
-
-    assert plan.apply(fields, gateway_secrets=SECRETS) == fresh
+    assert plan.apply(now, gateway_secrets=SECRETS) == outcome_of(ruleset, context, now)
 
 
 @given(st.data())
