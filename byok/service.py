@@ -5,8 +5,11 @@ Everything is built here and handed to whoever uses it. Nothing is opened before
 `startService`: twistd makes the service before it daemonises.
 """
 
+import shlex
+import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -172,7 +175,10 @@ class GatewayService(MultiService):
     def _introduce(self, config: Config) -> None:
         first = carriers.carriers(config.key_header_name)[0].decode()
         lines = banner(
-            self.listening, key_header=first, single_user=config.general.single_user
+            self.listening,
+            key_header=first,
+            single_user=config.general.single_user,
+            make_key=_command("keys", "create", "-c", str(config.path)),
         )
         for line in lines:
             self._announce(line)
@@ -191,6 +197,7 @@ class GatewayService(MultiService):
                 store.peppers,
                 seconds=self._clock.seconds,
                 master_key=config.master_key,
+                warn_weak_keys=not general.permits_weak_keys,
             ),
             master_key=config.master_key,
             carriers=admin_carriers(config.key_header_name),
@@ -231,3 +238,10 @@ class GatewayService(MultiService):
 async def _check(store: Store) -> None:
     """Raise StoreUnavailable unless keys can be read."""
     await store.keys.maybe_by_name("readiness")
+
+
+def _command(*words: str) -> str:
+    """Return a `byok` command as somebody in this directory can paste it."""
+    beside = Path(sys.argv[0]).with_name("byok")
+    byok = str(beside) if beside.is_file() else "byok"
+    return shlex.join([byok, *words])

@@ -99,6 +99,7 @@ def read_general(tree: Table, refs: References, listen: Sequence[Listener]) -> G
         master_key=key.secret,
         master_key_file=key.file,
         single_user=single_user,
+        permits_weak_keys=permissive,
         master_key_on_data_routes=is_true(
             section, "master_key_on_data_routes", default=True
         ),

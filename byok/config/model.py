@@ -30,6 +30,7 @@ class General:
     master_key: Secret | None = None
     master_key_file: Path | None = None
     single_user: bool = False
+    permits_weak_keys: bool = False
     master_key_on_data_routes: bool = True
     key_header_name: str | None = None
     key_peppers: tuple[Secret, ...] = ()

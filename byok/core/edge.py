@@ -13,6 +13,7 @@ from byok.policy import classes, names
 from byok.policy.classes import find_credential
 from byok.policy.outcome import Headers
 
+_QUERY = re.compile(rb"[\x21-\x7e]*")
 # RFC 9110 section 5.6.2.
 _NAME = re.compile(rb"[a-z0-9!#$%&'*+.^_`|~-]+")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -141,6 +142,16 @@ def _check_encoding(headers: Headers) -> Refusal | None:
                 status=415,
             )
     return None
+
+
+def check_query_bytes(query: bytes) -> Refusal | None:
+    """Refuse a *query* with bytes that RFC 3986 has percent-encoded."""
+    if _QUERY.fullmatch(query):
+        return None
+    return _refuse(
+        "edge.query",
+        "The query holds bytes that have to be percent-encoded (RFC 3986).",
+    )
 
 
 def _check_query(query: bytes) -> Refusal | None:

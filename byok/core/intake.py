@@ -6,7 +6,7 @@ body only after: whoever may not come in makes no parser work.
 """
 
 from byok.core.body import read_head
-from byok.core.edge import check_edge
+from byok.core.edge import check_edge, check_query_bytes
 from byok.core.errors import Refusal
 from byok.core.facts import RequestFacts
 from byok.core.routes import (
@@ -22,7 +22,7 @@ from byok.policy.outcome import Headers
 def check_head(target: bytes, headers: Headers) -> Refusal | None:
     """Refuse a path, header or query that two servers could read differently."""
     path, query = split_target(target)
-    return check_path(path) or check_edge(headers, query)
+    return check_path(path) or check_query_bytes(query) or check_edge(headers, query)
 
 
 def route_of(method: bytes, target: bytes) -> Route | Refusal:

@@ -47,20 +47,33 @@ def listening_at(address: IAddress, *, secure: bool) -> Listening:
 
 
 def banner(
-    sockets: Sequence[Listening], *, key_header: str, single_user: bool
+    sockets: Sequence[Listening],
+    *,
+    key_header: str,
+    single_user: bool,
+    make_key: str = "",
 ) -> tuple[str, ...]:
-    """Return the lines to paste into a shell, each with what it is for."""
+    """
+    Return the lines to paste into a shell, each with what it is for.
+
+    *make_key* is the command that makes a virtual key and prints nothing else.
+    """
     url = next((each.url for each in sockets if each.url), None)
     if url is None:
         return ("no TCP listener: give Claude Code the address of what stands before",)
-    key = f'export ANTHROPIC_CUSTOM_HEADERS="{key_header}: <your byok key>"'
+    key = f'export ANTHROPIC_CUSTOM_HEADERS="{key_header}: $({make_key})"'
+    about_key = (
+        "The second line makes you a byok key, which is shown this once; if you have",
+        "one, write it in place of $(...).",
+    )
     return (
-        "To use it from Claude Code, paste into a shell:",
+        "To use it from Claude Code, paste into another shell:",
         "",
         f"  export ANTHROPIC_BASE_URL={url}",
         *(() if single_user else (f"  {key}",)),
         "  export CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1",
         "",
+        *(() if single_user else about_key),
         "The last line is not optional: without it Claude Code sends its custom",
         "headers past the gateway to api.anthropic.com, your byok key among them.",
     )

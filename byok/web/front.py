@@ -5,13 +5,13 @@ A path that two servers could read differently is refused before anything else
 is asked of the request. Whatever goes wrong in a handler ends here.
 """
 
-import re
 from typing import Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from byok.core.edge import check_query_bytes
 from byok.core.errors import ByokError, Refusal
 from byok.core.facts import Headers
 from byok.core.routes import check_path, split_target, without_prefix
@@ -24,7 +24,6 @@ from byok.web.downstream import Downstream
 from byok.web.places import Place
 from byok.web.visit import Visit
 
-_QUERY = re.compile(rb"[\x21-\x7e]*")
 _UNREADABLE = Place(route="unreadable", handlers={})
 
 _log = Logger(namespace="byok.web")
@@ -65,7 +64,7 @@ class Front:
 
     async def _visit(self, client: Downstream) -> None:
         path, query = split_target(client.target)
-        unreadable = check_path(path) or _check_query(query)
+        unreadable = check_path(path) or check_query_bytes(query)
         place = _UNREADABLE if unreadable else self._places.find(path)
         record = self._access.open(
             client, route=place.route, request_id=answers.new_request_id()
@@ -122,17 +121,6 @@ def credentials_in(headers: Headers) -> tuple[Secret, ...]:
         Secret.from_bytes(without_scheme(value))
         for kind, value in kinds
         if kind.is_credential or kind.cls == COOKIE
-    )
-
-
-def _check_query(query: bytes) -> Refusal | None:
-    if _QUERY.fullmatch(query):
-        return None
-    return Refusal(
-        status=400,
-        kind="invalid_request_error",
-        code="edge.query",
-        message="The query holds bytes that have to be percent-encoded (RFC 3986).",
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from byok.core.edge import check_edge, nominated, refuse_query
+from byok.core.edge import check_edge, check_query_bytes, nominated, refuse_query
 from byok.policy import names
 from tests.policy import hostile
 from tests.support import keys
@@ -190,6 +190,18 @@ def test_a_credential_in_the_query_is_refused(query):
 @pytest.mark.parametrize("query", [b"", b"beta=true", b"limit=1000&x=task-1", b"a=%zz"])
 def test_other_queries_pass(query):
     assert code(query=query) is None
+
+
+@pytest.mark.parametrize("query", [b"a b", b"a=\xff", b"a\x00", b"\x7f"])
+def test_bytes_that_have_to_be_encoded_are_refused_in_a_query(query):
+    refusal = check_query_bytes(query)
+
+    assert refusal is not None
+    assert refusal.code == "edge.query"
+
+
+def test_a_query_of_plain_bytes_is_read():
+    assert check_query_bytes(b"beta=true&x=%20") is None
 
 
 def test_the_refusal_of_a_query_says_what_to_do():

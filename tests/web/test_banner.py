@@ -50,12 +50,17 @@ HERE = Listening(address="127.0.0.1", port=4000, secure=False)
 
 
 def test_the_lines_to_paste_are_a_shells():
-    lines = banner([HERE], key_header="x-litellm-api-key", single_user=False)
+    lines = banner(
+        [HERE],
+        key_header="x-litellm-api-key",
+        single_user=False,
+        make_key="byok keys create",
+    )
 
     exports = [line.strip() for line in lines if line.startswith("  export ")]
     assert exports == [
         "export ANTHROPIC_BASE_URL=http://127.0.0.1:4000",
-        'export ANTHROPIC_CUSTOM_HEADERS="x-litellm-api-key: <your byok key>"',
+        'export ANTHROPIC_CUSTOM_HEADERS="x-litellm-api-key: $(byok keys create)"',
         "export CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1",
     ]
 
