@@ -3,6 +3,7 @@
 import base64
 import json
 from itertools import product
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from byok.policy import names
@@ -14,6 +15,7 @@ from tests.security.estate import (
 )
 from tests.security.test_credentials import ORIGINS
 from tests.support import keys
+from tests.support.arrivals import credentials
 
 GATEWAYS = ("virtual key", "second virtual key", "master key")
 BYOK_SHAPED = "sk-byok-" + "0" * 43 + "abcdef"
@@ -340,3 +342,86 @@ class OddNameTests(Estate):
     def deployments(self) -> dict[str, dict[str, object]]:
         wild: dict[str, object] = {"model": "anthropic/claude-*"}
         return {**super().deployments(), "wild-*": wild}
+
+
+class GrantedTests(Estate):
+    """Requests may ask for headers by `x-pass-`; all is granted that can be."""
+
+    GRANTED: ClassVar = [
+        "unclassified",
+        "tracing",
+        "protocol",
+        "client-identity",
+        "client-network",
+        "telemetry.sdk",
+    ]
+
+    def configuration(self):
+        configuration = super().configuration()
+        grant = {"id": "pass", "action": {"allow_request": self.GRANTED}}
+        settings_of: Any = configuration["litellm_settings"]
+        configuration["litellm_settings"] = {**settings_of, "policies": [grant]}
+        return configuration
+
+    async def test_nothing_can_be_asked_for_that_may_not_leave(self):
+        asked = (
+            *HEADERS,
+            "Host",
+            "Content-Length",
+            "Transfer-Encoding",
+            "Connection",
+            "TE",
+            "Expect",
+            "Set-Cookie",
+            "x-litellm-api-key",
+            "x-byok-api-key",
+            "x-pass-x-note",
+            "x-amz-security-token",
+            "",
+            ":authority",
+            "x-api-key ",
+        )
+        values = (
+            keys.VIRTUAL_KEY,
+            f"Bearer {keys.MASTER_KEY}",
+            BYOK_SHAPED,
+            keys.ANTHROPIC_API_KEY,
+            f"Bearer {keys.ANTHROPIC_OAUTH}",
+            keys.COOKIE,
+            "chunked",
+            "3",
+        )
+        ours = f"127.0.0.1:{self.provider.port}".encode()
+
+        def prove(line):
+            for name, value in product(asked, values):
+                mark = self.mark()
+                lines = (*OURS, (f"x-pass-{name}", value))
+                status = line.ask(
+                    request(headers=lines, body=ASK_ORG, close=False)
+                ).status
+                self.assertIn(status, (200, 400, 401, 403), (name, value))
+                for sent in self.since(mark):
+                    arrived = secrets_in([sent])
+                    self.assertFalse(arrived & set(GATEWAYS), name)
+                    self.assertFalse(
+                        arrived & {"anthropic api key", "anthropic oauth token"}, name
+                    )
+                    self.assertNotIn(BYOK_SHAPED.encode(), sent.raw, name)
+                    self.assertEqual(len(credentials(sent)), 1, name)
+                    self.assertEqual(sent.values(b"host"), (ours,))
+                    length = b"%d" % len(sent.body)
+                    self.assertEqual(sent.values(b"content-length"), (length,))
+                    framing = {b"transfer-encoding", b"connection", b"te", b"expect"}
+                    self.assertFalse(framing & set(sent.names()), name)
+
+        await self.holds(prove)
+        self.assertEqual(self.guard_trips, 0)
+
+    async def test_what_is_granted_is_sent(self):
+        headers = (*OURS, ("x-pass-x-note", "hello"))
+
+        await self.message(headers=headers, body=ASK_ORG)
+
+        (sent,) = self.since((0, 0, 0))
+        self.assertEqual(sent.values(b"x-note"), (b"hello",))
