@@ -24,6 +24,7 @@ from byok.policy import classes, floor, slot
 from byok.policy.classes import holds_gateway_credential, without_scheme
 from byok.policy.match import Context
 from byok.policy.outcome import Headers, Outcome
+from byok.policy.plan import Plan
 from byok.policy.plans import Plans
 from byok.policy.slot import CredentialDecision
 
@@ -90,13 +91,18 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """Everything decided about one attempt, whether it may leave or not."""
+    """
+    Everything decided about one attempt, whether it may leave or not.
+
+    `plan` is what decided it, for whoever has to know how much may be recorded.
+    """
 
     deployment: Deployment
     upstream_model: str
     context: Context
     outcome: Outcome
     refusal: Refusal | None
+    plan: Plan | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +162,8 @@ def decide(
     if facts.route.dialect not in provider.dialects:
         return _wrong_dialect(facts, found)
     context = _context(facts, caller, found, model)
-    outcome = gateway.plans.plan(context).apply(
+    plan = gateway.plans.plan(context)
+    outcome = plan.apply(
         facts.headers,
         gateway_secrets=secrets,
         nominated=edge.nominated(facts.headers),
@@ -167,6 +174,7 @@ def decide(
         context=context,
         outcome=outcome,
         refusal=_refusal(facts, found, outcome),
+        plan=plan,
     )
 
 
