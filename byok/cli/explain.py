@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -75,6 +76,9 @@ Exit codes: 0 explained; 1 the config is not valid; 2 the request cannot be read
     help="The gateway's configuration.",
 )
 @click.option("--key", help="Alias or id of the virtual key that calls.")
+@click.option("--team", help="The caller's team, instead of the key's own.")
+@click.option("--user", help="The caller's user, instead of the key's own.")
+@click.option("--tag", "tags", multiple=True, help="A tag of the caller; repeatable.")
 @click.option("--model", help="The model that the client asks for.")
 @click.option("--deployment", help="Decide for this entry instead of the one found.")
 @click.option(
@@ -108,6 +112,9 @@ Exit codes: 0 explained; 1 the config is not valid; 2 the request cannot be read
 def explain_request(  # noqa: PLR0917 - one parameter for each option
     config_path: Path,
     key: str | None,
+    team: str | None,
+    user: str | None,
+    tags: tuple[str, ...],
     model: str | None,
     deployment: str | None,
     route: str | None,
@@ -139,6 +146,7 @@ def explain_request(  # noqa: PLR0917 - one parameter for each option
     dry_run = _DryRun(config, described, client_ip=client_ip)
     dry_run.suppose(f"{name} is set" for name in environment.supposed)
     dry_run.suppose_body(model, deployment, stream=stream)
+    dry_run.suppose_caller(team, user, tags)
     explanation = dry_run.explain(key, deployment)
     if as_json:
         click.echo(json.dumps(explanation, indent=2))
@@ -189,6 +197,9 @@ class _DryRun:
         self._request = described
         self._client_ip = client_ip
         self._assumed: list[str] = []
+        self._team: str | None = None
+        self._user: str | None = None
+        self._tags: tuple[str, ...] = ()
 
     def suppose(self, statements: Iterable[str]) -> None:
         """Note what was taken for granted."""
@@ -204,6 +215,12 @@ class _DryRun:
             model = self._default_model(deployment)
         body = body_for(model, stream=stream)
         self._request = merged(self._request, RequestInput(body=body))
+
+    def suppose_caller(
+        self, team: str | None, user: str | None, tags: tuple[str, ...]
+    ) -> None:
+        """Say who calls, where the record of the key does not say it."""
+        self._team, self._user, self._tags = team, user, tags
 
     def _default_model(self, deployment: str | None) -> str:
         found = self._named(deployment)
@@ -235,7 +252,7 @@ class _DryRun:
             if isinstance(identity, Refusal):
                 result = identity
             else:
-                caller = identity
+                caller = self._as_supposed(identity)
                 read = self._facts()
                 if isinstance(read, Refusal):
                     result = read
@@ -310,6 +327,14 @@ class _DryRun:
             f"no record of the key {key} was found; it may use every model"
         )
         return Caller(key_id=key, alias=key, carrier=carrier, secret=secret)
+
+    def _as_supposed(self, caller: Caller) -> Caller:
+        return replace(
+            caller,
+            team=caller.team if self._team is None else self._team,
+            user=caller.user if self._user is None else self._user,
+            tags=frozenset(self._tags) or caller.tags,
+        )
 
     def _presented(self, presented: Presented | Refusal) -> Caller | Refusal:
         if isinstance(presented, Refusal):

@@ -12,10 +12,10 @@ from byok.core.errors import Refusal
 from byok.core.exchange import Caller, Decided, credential_field, lay_out
 from byok.core.facts import RequestFacts
 from byok.core.secret import fingerprint
-from byok.policy import classes, floor, slot
-from byok.policy.outcome import HeaderDecision, Injection, Outcome
+from byok.policy import classes, floor, passing, slot
+from byok.policy.outcome import Difference, HeaderDecision, Injection, Outcome
 from byok.policy.plan import DEFAULT_DENY, sent_field
-from byok.policy.rules import Action, Rule
+from byok.policy.rules import Action, Rule, Tier
 from byok.policy.tiers import Overridden
 
 VERSION = 1
@@ -63,6 +63,7 @@ def explain(
         "slots": [],
         "injections": [],
         "credential": None,
+        "shadow": [],
         "sends": [],
         "assumed": list(setting.assumed),
         "warnings": list(setting.warnings),
@@ -75,6 +76,11 @@ def explain(
         ]
         out["injections"] = [_injection(each) for each in outcome.injections]
         out["credential"] = _credential(facts, result)
+        out["shadow"] = [
+            _shadow(each)
+            for each in outcome.shadow
+            if each.slot == "request" or each.slot.startswith("out:")
+        ]
         if refusal is None:
             sent = lay_out(facts, result).headers
             out["sends"] = sorted({name.decode("latin-1") for name, _ in sent})
@@ -159,6 +165,9 @@ def _slot(decision: HeaderDecision, result: Decided, sent_as: str | None) -> Jso
         if verdict.rule
         else [{"rule": DEFAULT_DENY, "tier": None, "origin": None, "why": ""}],
         "overridden": [_overridden(each) for each in verdict.over],
+        "shadow": [
+            _shadow(each) for each in outcome.shadow if each.index == decision.index
+        ],
         "note": _note(decision, outcome, result.deployment.origin.host),
     }
 
@@ -185,6 +194,18 @@ def _overridden(each: Overridden) -> Json:
     }
 
 
+def _shadow(each: Difference) -> Json:
+    rule = each.rule
+    # A field that no rule decides is denied; the other slots have no such default.
+    nothing = DEFAULT_DENY if each.index >= 0 else None
+    return {
+        "slot": each.slot,
+        "would": each.would,
+        "rule": nothing if rule is None else rule.id,
+        "origin": None if rule is None else str(rule.where),
+    }
+
+
 def _note(decision: HeaderDecision, outcome: Outcome, host: str) -> str:
     rule = decision.verdict.rule
     cls = decision.kind.cls.removeprefix(classes.PROVIDER_CREDENTIAL_PREFIX)
@@ -192,6 +213,14 @@ def _note(decision: HeaderDecision, outcome: Outcome, host: str) -> str:
         return "set forward_llm_provider_auth_headers: true to forward it"
     if rule is None:
         return ""
+    if decision.verdict.sent_as:
+        return f"as {decision.verdict.sent_as.decode('latin-1')}, {rule.why}"
+    asked = passing.asked_name(decision.name.encode("latin-1"), decision.kind)
+    if asked and rule.tier is Tier.FLOOR:
+        # `x-pass-NAME`, which stays here like anything that speaks to the gateway.
+        able = passing.is_grantable(asked)
+        name = asked.decode("latin-1")
+        return f"no rule grants {name}" if able else f"{name} is not grantable"
     if rule.id == floor.HOST_PIN:
         return f"{host} is not trusted for {cls}"
     if rule.id == floor.SLOT:
@@ -232,6 +261,9 @@ def _credential(facts: RequestFacts, result: Decided) -> Json:
         "rejected": [
             {"candidate": each.candidate, "because": each.because}
             for each in credential.rejected
+        ],
+        "shadow": [
+            _shadow(each) for each in result.outcome.shadow if each.slot == "credential"
         ],
         "trust": result.deployment.trust_note or None,
     }

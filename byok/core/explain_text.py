@@ -27,6 +27,7 @@ def render(explanation: Json) -> str:
         lines += _slot_lines(each)
     for each in _items(explanation["injections"]):
         lines += _injection_lines(each)
+    lines += [_shadow_line(each) for each in _items(explanation["shadow"])]
     credential = explanation["credential"]
     if isinstance(credential, Mapping):
         lines += _credential_lines(credential)
@@ -89,7 +90,21 @@ def _slot_lines(each: Json) -> list[str]:
         note = f": {each['note']}" if each["note"] else ""
         lines.append(f"{_PAD}by {rule['rule']}{origin}  ({each['reason']}{note})")
     lines += [_over_line(over) for over in _items(each["overridden"])]
+    for shadow in _items(each["shadow"]):
+        origin = f"  {shadow['origin']}" if shadow["origin"] else ""
+        would = str(shadow["would"]).upper()
+        lines.append(f"{_PAD}shadow {shadow['rule']} would {would}{origin}")
     return lines
+
+
+def _shadow_line(shadow: Json) -> str:
+    """Say what rules in shadow would do to the request, or put into it."""
+    name = str(shadow["slot"]).removeprefix("out:")
+    what = "the request" if name == "request" else name
+    would = str(shadow["would"]).upper()
+    if shadow["rule"] is None:
+        return f"{'shadow':<9}would {would} {what}"
+    return f"{'shadow':<9}{shadow['rule']} would {would} {what}  {shadow['origin']}"
 
 
 def _over_line(over: Json) -> str:
@@ -123,6 +138,10 @@ def _credential_lines(credential: Json) -> list[str]:
     lines += [
         f"{' ' * 11}not {each['candidate']}: {each['because']}"
         for each in _items(credential["rejected"])
+    ]
+    lines += [
+        f"{' ' * 11}shadow would be {each['would']}"
+        for each in _items(credential["shadow"])
     ]
     if credential["trust"] and source not in (slot.DEPLOYMENT, slot.NONE):
         lines.append(f"{' ' * 11}host trusted by {credential['trust']}")

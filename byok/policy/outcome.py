@@ -63,11 +63,16 @@ class Denied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """What would be otherwise in one slot if the shadow rules were in force."""
+    """
+    What would be otherwise in one slot if the shadow rules were in force.
+
+    `index` is the inbound field that it is about, or -1.
+    """
 
     slot: str
     would: str
     rule: Rule | None
+    index: int = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,14 @@ def asked_name(name: bytes, kind: Classified) -> bytes:
     return b""
 
 
+def is_grantable(name: bytes) -> bool:
+    """May a rule grant to requests that they send the field *name*?"""
+    return (
+        classes.class_of_name(name) not in UNGRANTABLE
+        and name.decode("latin-1") not in names.NEVER_PASSED
+    )
+
+
 def granting(rules: Sequence[Rule], name: str, kind: Classified) -> tuple[Rule, ...]:
     """Return those of the matching *rules* whose grant covers the field."""
     if kind.cls in UNGRANTABLE or name in names.NEVER_PASSED:

@@ -381,6 +381,7 @@ def differences(real: Outcome, other: Outcome) -> tuple[Difference, ...]:
                     slot=f"header:{name.decode('latin-1')}",
                     would=theirs.action.word,
                     rule=theirs.rule,
+                    index=index,
                 )
             )
     if real.credential.source != other.credential.source:

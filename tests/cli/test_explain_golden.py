@@ -22,8 +22,15 @@ GOLDEN = Path(__file__).parent.parent / "golden"
 API_KEY = "x-api-key: <anthropic.api_key>"
 OAUTH = "authorization: <anthropic.oauth>"
 GATEWAY = "x-litellm-api-key: <gateway>"
+# One request, and the two attempts that are made of it.
+CHAT = [GATEWAY, "authorization: <anthropic.api_key>", "anthropic-beta: a"]
+ON_CHAT = ["--route", "/v1/chat/completions"]
+FIRST = "anthropic-main"
 
-CASES: dict[str, tuple[str, list[str]]] = {
+Case = tuple[str, list[str]] | tuple[str, list[str], list[str]]
+
+# A configuration, the headers, and what else is said of the request.
+CASES: dict[str, Case] = {
     "e1-seed-page": (
         "seed",
         [
@@ -38,6 +45,16 @@ CASES: dict[str, tuple[str, list[str]]] = {
     "e3-sections-disagree": ("disagree", [GATEWAY, API_KEY]),
     "e4-third-party": ("relay", [GATEWAY, OAUTH]),
     "e4b-operator-vouches": ("relay-vouched", [GATEWAY, OAUTH]),
+    "e5-lock-against-key": (
+        "contractors",
+        [GATEWAY, API_KEY],
+        ["--key", "alice", "--team", "contractors"],
+    ),
+    "e5b-approved-contractor": (
+        "contractors",
+        [GATEWAY, API_KEY],
+        ["--key", "alice", "--team", "contractors", "--tag", "byok-approved"],
+    ),
     "e6-telemetry-identity-cookies": (
         "quiet",
         [
@@ -50,6 +67,7 @@ CASES: dict[str, tuple[str, list[str]]] = {
             "cookie: a=b",
         ],
     ),
+    "e7-shadow-roll-out": ("shadow", [GATEWAY, OAUTH]),
     "e8-wrong-places": (
         "org-key",
         [
@@ -70,6 +88,12 @@ CASES: dict[str, tuple[str, list[str]]] = {
     "e10-underscore": ("seed", [GATEWAY, "X_Api_Key: <anthropic.api_key>"]),
     "e11-admin-key": ("seed", [GATEWAY, "x-api-key: <anthropic.admin>"]),
     "e12-both-credentials": ("seed", [GATEWAY, OAUTH, API_KEY]),
+    "e13-first-attempt": ("fallback", CHAT, [*ON_CHAT, "--deployment", FIRST]),
+    "e13-fallback": ("fallback", CHAT, [*ON_CHAT, "--deployment", "openrouter"]),
+    "e14-x-pass": (
+        "x-pass",
+        [GATEWAY, "x-pass-x-team-tag: blue", "x-pass-authorization: Bearer z"],
+    ),
 }
 
 
@@ -87,8 +111,9 @@ def run(*arguments: str) -> str:
 
 
 def explain(case: str, *options: str) -> str:
-    config, headers = CASES[case]
+    config, headers, *more = CASES[case]
     given = [word for header in headers for word in ("-H", header)]
+    given += [word for words in more for word in words]
     return run(
         *("explain-request", "-c", f"{config}.yaml", "--key", "dev-laptop"),
         *("--model", "claude-sonnet-4-5", *given, *options),

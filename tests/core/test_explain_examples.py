@@ -14,10 +14,13 @@ import pytest
 from byok.core.edge import check_edge
 from byok.core.exchange import Caller, Gateway, decide
 from byok.core.explain import Setting, explain
+from byok.core.providers import Origin
+from byok.core.routes import CHAT_COMPLETIONS
 from byok.policy import classes
 from byok.policy.rules import Tier
 from tests.core.asking import (
     API_KEY,
+    API_KEY_AS_BEARER,
     DEVELOPER,
     GATEWAY_KEY,
     OAUTH,
@@ -26,6 +29,7 @@ from tests.core.asking import (
     deployment,
     facts,
     gateway,
+    planned,
     rules_at,
     switches,
 )
@@ -322,3 +326,28 @@ def test_e12_both_client_credentials():
     assert seen.credential["source"] == "client.oauth"
     assert seen.credential["payer"] == "subscription"
     assert seen.sends == ["anthropic-version", "authorization"]
+
+
+def test_e13_a_fallback_starts_from_the_headers_that_came():
+    elsewhere = deployment(
+        "openrouter",
+        provider="openai",
+        model="anthropic/claude-sonnet-4.5",
+        origin=Origin(scheme="https", host="openrouter.ai", port=443),
+        api_key=keys.OPENAI_DEPLOYMENT_KEY,
+    )
+    asked = facts(GATEWAY_KEY, API_KEY_AS_BEARER, VERSION, route=CHAT_COMPLETIONS)
+    at = gateway(deployment(), elsewhere, auth=ON)
+
+    first = planned(asked, at)
+    second = planned(asked, at, deployment=elsewhere)
+
+    assert first.headers == (API_KEY_AS_BEARER, VERSION)
+    assert first.payer == "user-key"
+    # Nothing of the first attempt is in the second.
+    own = b"Bearer " + keys.OPENAI_DEPLOYMENT_KEY.encode()
+    assert second.headers == ((b"authorization", own),)
+    assert second.payer == "org"
+    (removed,) = second.credential.removed
+    assert removed.rule == "floor.credential-host-pin"
+    assert planned(asked, at).headers == first.headers
