@@ -75,7 +75,7 @@ def section_of(path: Path) -> Section | None:
 
 # Words of byok's own inside LiteLLM's sections: they get no verdict.
 OWN: dict[Section, frozenset[str]] = {
-    Section.TOP: frozenset({"listen", "store", "providers", "policy_files"}),
+    Section.TOP: frozenset({"listen", "store", "providers", "policy_files", "teams"}),
     Section.GENERAL: frozenset(
         {
             "allow_plaintext_loopback",

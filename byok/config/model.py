@@ -97,4 +97,9 @@ class Config:
         """Every secret the configuration holds: what no output may show."""
         own = (self.general.master_key, *self.general.key_peppers)
         keys = (each.api_key for each in self.deployments)
-        return tuple(each for each in (*own, *keys) if each is not None)
+        injected = (
+            Secret.from_bytes(rule.inject.value)
+            for rule in self.rules
+            if rule.inject is not None and rule.inject.reference
+        )
+        return tuple(each for each in (*own, *keys, *injected) if each is not None)

@@ -7,6 +7,7 @@ wrong with it is told with the line it stands on.
 
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 
 from byok.config.deployments import Entry
@@ -15,12 +16,12 @@ from byok.config.marks import Mark, dotted
 from byok.config.marks import Path as Steps
 from byok.config.nodes import Items, Leaf, Node, Table, key_mark_of, mark_of, plain
 from byok.config.reader import read_tree
-from byok.config.references import References
+from byok.config.references import References, is_reference
 from byok.config.sources import Source, read_bytes, resolve_inside, source_of
 from byok.config.switches import switch_rules
 from byok.policy import classes
 from byok.policy.actions import writable_name
-from byok.policy.document import clashes, read_document, read_rules
+from byok.policy.document import clashes, read_document, read_rules, with_secrets
 from byok.policy.match import Glob, Match
 from byok.policy.reader import Problem
 from byok.policy.rules import Rule, Tier, Where
@@ -68,6 +69,7 @@ def read_policies(
         *_inline(tree, entries, findings),
         *_extra_headers(entries, refs),
     )
+    rules = with_secrets(rules, partial(_looked_up, refs))
     _check_ids(rules, findings)
     for one, other in clashes(rules):
         findings.add(
@@ -78,6 +80,26 @@ def read_policies(
             remedy="Delete one of the two.",
         )
     return rules, sources
+
+
+def _looked_up(refs: References, reference: str, where: Where) -> bytes | None:
+    mark = _mark(where)
+    secret = refs.secret(
+        Leaf(mark=mark, value=reference, text=reference), f"{where}: the secret"
+    )
+    if secret is None:
+        return None
+    value = secret.reveal_bytes()
+    if value.isascii() and value.decode("ascii").isprintable():
+        return value
+    refs.findings.add(
+        "E109",
+        mark,
+        "policies",
+        "a secret that is injected here cannot stand in a header",
+        remedy="It has to be one line of plain ASCII text.",
+    )
+    return None
 
 
 def _packs(tree: Table, findings: Findings) -> Iterator[Rule]:
@@ -175,6 +197,18 @@ def _inline(
                 namespace=name,
                 bound=Match(deployment=(Glob(name, exact=True),)),
             )
+    for name, team in tree.table("teams").entries.items():
+        node = team.node.get("policies") if isinstance(team.node, Table) else None
+        if node is not None:
+            yield from _list(
+                tree,
+                node,
+                ("teams", name, "policies"),
+                Tier.TEAM,
+                findings,
+                namespace=name,
+                bound=Match(team=(Glob(name, exact=True),)),
+            )
 
 
 def _list(
@@ -204,7 +238,7 @@ def _list(
 
 def _extra_headers(entries: Sequence[Entry], refs: References) -> Iterator[Rule]:
     for entry in entries:
-        headers: dict[str, tuple[str, Where]] = {}
+        headers: dict[str, tuple[str, Where, str]] = {}
         path = f"model_list[{entry.at}].litellm_params.extra_headers"
         for name, each in entry.params.table("extra_headers").entries.items():
             if not writable_name(name):
@@ -219,8 +253,12 @@ def _extra_headers(entries: Sequence[Entry], refs: References) -> Iterator[Rule]
             value = refs.text(each.node, path)
             if value is not None and _is_plain(value, each.node.mark, path, refs):
                 where = Where(file=each.mark.file, line=each.mark.line)
-                headers[name] = (value, where)
+                headers[name] = (value, where, _reference(each.node))
         yield from extra_header_rules(entry.deployment.name, headers)
+
+
+def _reference(node: Node) -> str:
+    return node.text if isinstance(node, Leaf) and is_reference(node) else ""
 
 
 def _is_plain(value: str, mark: Mark, path: str, refs: References) -> bool:

@@ -15,6 +15,7 @@ from byok.core.body import splice_model
 from byok.core.carriers import identity_status, seen, shown
 from byok.core.errors import ErrorKind, Refusal
 from byok.core.facts import RequestFacts
+from byok.core.key_policies import KeyPolicies
 from byok.core.keys import VirtualKey, may_use_model
 from byok.core.providers import PROVIDERS, slot_of
 from byok.core.routes import Dialect
@@ -87,6 +88,7 @@ class Gateway:
     table: DeploymentTable
     plans: Plans
     secrets: tuple[Secret, ...] = ()
+    key_policies: KeyPolicies = field(default_factory=KeyPolicies)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +104,7 @@ class Decided:
     context: Context
     outcome: Outcome
     refusal: Refusal | None
-    plan: Plan | None = field(default=None, repr=False, compare=False)
+    plan: Plan = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +164,7 @@ def decide(
     if facts.route.dialect not in provider.dialects:
         return _wrong_dialect(facts, found)
     context = _context(facts, caller, found, model)
-    plan = gateway.plans.plan(context)
+    plan = gateway.plans.plan(context, gateway.key_policies.of(caller.record))
     outcome = plan.apply(
         facts.headers,
         gateway_secrets=secrets,
@@ -193,11 +195,21 @@ def lay_out(facts: RequestFacts, decided: Decided) -> Planned:
         payer=credential.payer,
         credential=credential,
         decided=decided,
-        scrub=(found.api_key,)
-        if credential.source == slot.DEPLOYMENT and found.api_key
-        else (),
+        scrub=_scrubbed(decided),
         upstream_model=decided.upstream_model,
     )
+
+
+def _scrubbed(decided: Decided) -> tuple[Secret, ...]:
+    """Return the operator's secrets that left with the request."""
+    key = decided.deployment.api_key
+    sent_key = decided.outcome.credential.source == slot.DEPLOYMENT and key is not None
+    injected = (
+        Secret.from_bytes(each.rule.inject.value)
+        for each in decided.outcome.injections
+        if each.applied and each.rule.inject and each.rule.inject.reference
+    )
+    return (*((key,) if sent_key and key is not None else ()), *injected)
 
 
 def gateway_secrets(caller: Caller, gateway: Gateway) -> tuple[bytes, ...]:

@@ -17,6 +17,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from byok.core.durations import DURATION_HINT, parse_duration
 from byok.core.errors import Refusal
+from byok.core.key_policies import problem_of_policies
 from byok.core.keys import (
     ALL_TEAM_MODELS,
     PREFIX,
@@ -317,6 +318,9 @@ def _problem_of(fields: KeyFields) -> str | None:
         problem = _problem_of_object(name, getattr(fields, name) or {})
         if problem is not None:
             return problem
+    problem = problem_of_policies(fields.metadata or {})
+    if problem is not None:
+        return problem
     if isinstance(fields.budget_duration, str) and (
         parse_duration(fields.budget_duration) is None
     ):

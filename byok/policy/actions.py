@@ -89,17 +89,17 @@ def _inject_secret(
 ) -> Rule:
     if reader.tier is not Tier.MODEL:
         reader.problem(
-            "E116",
+            "E211",
             (*path, "secret"),
             "a secret may be injected by a deployment's own rules only",
             "move the rule to litellm_params.policies of the deployment",
         )
     if "value" in data:
-        reader.problem("E117", path, "give a value or a secret, not both")
+        reader.problem("E212", path, "give a value or a secret, not both")
     reference = data["secret"]
     if not isinstance(reference, str) or not reference.startswith(_REFERENCES):
         reader.problem(
-            "E118",
+            "E213",
             (*path, "secret"),
             "a secret is named by reference, os.environ/NAME or file:PATH",
         )
@@ -118,7 +118,7 @@ def _allow_request(reader: Reader, value: object, path: Path, rule: Rule) -> Rul
     for glob in grant:
         if any(cls in UNGRANTABLE and glob.matches(cls) for cls in classes.CLASSES):
             reader.problem(
-                "E119",
+                "E214",
                 path,
                 "a request may not ask for credentials, cookies, framing, hop-by-hop"
                 " or gateway headers; name classes or headers one by one",

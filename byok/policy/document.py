@@ -119,7 +119,7 @@ def _rule(reader: Reader, item: object, path: Path, bound: Match | None) -> Rule
     rule = read_action(reader, data["action"], (*path, "action"), rule)
     if rule.direction is Direction.RESPONSE and rule.action not in _RESPONSE_ACTIONS:
         reader.problem(
-            "E115",
+            "E208",
             (*path, "action"),
             f"{rule.action.word} is about a request; on the way back there are"
             " forward, strip, redact, rename and inject",
@@ -236,7 +236,7 @@ def with_secrets(
     """
     out: list[Rule] = []
     for rule in rules:
-        if rule.inject is None or not rule.inject.reference:
+        if rule.inject is None or rule.inject.value or not rule.inject.reference:
             out.append(rule)
             continue
         value = look_up(rule.inject.reference, rule.where)

@@ -144,7 +144,7 @@ def model_group_rules(groups: Sequence[tuple[str, Where]]) -> tuple[Rule, ...]:
 
 
 def extra_header_rules(
-    deployment: str, headers: Mapping[str, tuple[str, Where]]
+    deployment: str, headers: Mapping[str, tuple[str, Where, str]]
 ) -> tuple[Rule, ...]:
     """
     Turn a deployment's `extra_headers` into injects of its tier; lists append.
@@ -160,9 +160,10 @@ def extra_header_rules(
                 name=name.lower().encode(),
                 value=value.encode(),
                 when=When.APPEND if name.lower() in _LIST_HEADERS else When.SET,
+                reference=reference,
             ),
         )
-        for name, (value, where) in headers.items()
+        for name, (value, where, reference) in headers.items()
     )
 
 

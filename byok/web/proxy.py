@@ -112,6 +112,9 @@ class Proxy:
             org_pays=planned.payer == "org",
             secrets=planned.scrub,
         )
+        rules = planned.decided.plan.response
+        if not rules.is_empty:
+            head = rules.apply(head, planned.credential.source).sends
         visit.client.respond(
             answer.status,
             (*head, *_length_of(answer), *self._decision(visit, planned)),

@@ -38,14 +38,14 @@ def write(directory: Path, text: str, name: str = "config.yaml") -> Path:
     return path
 
 
-def report_on(directory: Path, text: str) -> Report:
-    """Examine the configuration *text*, with the planted environment."""
-    return examine(write(directory, text), environ=ENVIRON)
+def report_on(directory: Path, text: str, **more: str) -> Report:
+    """Examine the configuration *text*, with the planted environment and *more*."""
+    return examine(write(directory, text), environ={**ENVIRON, **more})
 
 
-def config_of(directory: Path, text: str) -> Config:
+def config_of(directory: Path, text: str, **more: str) -> Config:
     """Return the configuration *text*, in which there must be no error."""
-    report = report_on(directory, text)
+    report = report_on(directory, text, **more)
     assert report.config is not None, [str(each) for each in report.findings]
     return report.config
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from byok.core.secret import Secret
 from byok.policy.rules import Action, Injected, Tier, When
 from byok.policy.settings import AUTH_SWITCH, HEADER_SWITCH
 from byok.policy.slot import SOURCES, OnClientStripped, OnMissing
@@ -14,6 +15,7 @@ from tests.config.files import (
     report_on,
     write,
 )
+from tests.support.keys import OPAQUE_TOKEN
 
 DOCUMENT = """\
 apiVersion: byok/v1
@@ -219,7 +221,12 @@ def test_extra_headers_become_rules_of_the_deployment(tmp_path):
     assert beta.inject == Injected(
         name=b"anthropic-beta", value=b"one-2025", when=When.APPEND
     )
-    assert team.inject == Injected(name=b"x-team", value=b"growth", when=When.SET)
+    assert team.inject == Injected(
+        name=b"x-team",
+        value=b"growth",
+        when=When.SET,
+        reference="os.environ/TEAM",
+    )
     assert team.where.line == 7
     assert "growth" not in repr(config)
 
@@ -293,3 +300,86 @@ def test_the_credential_slot_is_filled_as_told(tmp_path):
 
 def test_without_a_word_the_slot_keeps_its_ways(tmp_path):
     assert config_of(tmp_path, SMALLEST).credential_policies == ()
+
+
+TEAMS = """\
+teams:
+  contractors:
+    policies:
+      - id: shared-key
+        match: {header: {class: ["credential.provider.*"]}}
+        action: strip
+        lock: true
+  empty:
+"""
+
+
+def test_a_teams_rules_hold_for_the_team_and_lie_below_deployments(tmp_path):
+    config = config_of(tmp_path, SMALLEST + TEAMS)
+
+    (rule,) = [each for each in config.rules if each.tier is Tier.TEAM]
+    assert rule.id == "contractors.shared-key"
+    assert [each.text for each in rule.match.team] == ["contractors"]
+    assert rule.lock
+
+
+@pytest.mark.parametrize(
+    ("teams", "code"),
+    [
+        ("teams: [contractors]\n", "E101"),
+        ("teams: {a: {policys: []}}\n", "E102"),
+        ("teams: {a: {policies: {}}}\n", "E101"),
+        (
+            "teams: {a: {policies: [{id: r, match: {team: b}, action: strip}]}}\n",
+            "E205",
+        ),
+    ],
+)
+def test_a_teams_section_that_cannot_be_read_is_an_error(tmp_path, teams, code):
+    report = report_on(tmp_path, SMALLEST + teams)
+
+    assert code in {each.code for each in report.findings}
+    assert report.config is None
+
+
+RELAY = """\
+model_list:
+  - model_name: claude-haiku-4-5
+    litellm_params:
+      model: anthropic/claude-haiku-4-5
+      policies:
+        - id: token
+          action: {inject: {name: x-relay-token, secret: os.environ/RELAY_TOKEN}}
+general_settings:
+  master_key: os.environ/MASTER_KEY
+"""
+
+
+def test_a_deployments_rule_injects_a_secret_by_reference(tmp_path):
+    config = config_of(tmp_path, RELAY, RELAY_TOKEN=OPAQUE_TOKEN)
+
+    (rule,) = [each for each in config.rules if each.tier is Tier.MODEL]
+    assert rule.inject is not None
+    assert rule.inject.value == OPAQUE_TOKEN.encode()
+    assert OPAQUE_TOKEN not in repr(rule)
+    assert Secret(OPAQUE_TOKEN) in config.secrets
+
+
+@pytest.mark.parametrize(
+    ("environ", "code"), [({}, "E131"), ({"RELAY_TOKEN": "two\nlines"}, "E109")]
+)
+def test_a_secret_that_cannot_be_injected_is_an_error(tmp_path, environ, code):
+    report = report_on(tmp_path, RELAY, **environ)
+
+    assert code in {each.code for each in report.findings if each.level == "error"}
+
+
+def test_a_header_of_a_deployment_given_by_reference_is_a_secret(tmp_path):
+    text = RELAY.partition("      policies:")[0]
+    text += "      extra_headers: {x-team-code: os.environ/TEAM_CODE, x-plain: a}\n"
+    text += "general_settings:\n  master_key: os.environ/MASTER_KEY\n"
+
+    config = config_of(tmp_path, text, TEAM_CODE=OPAQUE_TOKEN)
+
+    assert Secret(OPAQUE_TOKEN) in config.secrets
+    assert Secret("a") not in config.secrets

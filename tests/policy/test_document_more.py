@@ -23,11 +23,11 @@ def codes(item, tier=Tier.SETTINGS, bound=None):
     [
         ({"action": "strip", "mode": "dry"}, Tier.PACK, "E105"),
         ({"action": "strip", "direction": "up"}, Tier.PACK, "E105"),
-        ({"action": {"deny": {}}, "direction": "response"}, Tier.PACK, "E115"),
-        ({"action": {"log": "full"}, "direction": "response"}, Tier.PACK, "E115"),
+        ({"action": {"deny": {}}, "direction": "response"}, Tier.PACK, "E208"),
+        ({"action": {"log": "full"}, "direction": "response"}, Tier.PACK, "E208"),
         ({"action": "strip", "lock": True}, Tier.KEY, "E207"),
-        ({"action": {"allow_request": "credential.*"}}, Tier.PACK, "E119"),
-        ({"action": {"allow_request": "*"}}, Tier.PACK, "E119"),
+        ({"action": {"allow_request": "credential.*"}}, Tier.PACK, "E214"),
+        ({"action": {"allow_request": "*"}}, Tier.PACK, "E214"),
         ({"action": {"allow_request": []}}, Tier.PACK, "E101"),
         ({"action": {"log": "all"}}, Tier.PACK, "E105"),
         (
@@ -50,10 +50,10 @@ def injected(**parts):
     [
         (injected(secret="os.environ/RELAY_TOKEN"), Tier.MODEL, []),
         (injected(secret="file:relay.key", when="default"), Tier.MODEL, []),
-        (injected(secret="os.environ/RELAY_TOKEN"), Tier.TEAM, ["E116"]),
-        (injected(secret="file:k", value="1"), Tier.MODEL, ["E117"]),
-        (injected(secret=ANTHROPIC_API_KEY), Tier.MODEL, ["E118"]),
-        (injected(secret=7), Tier.MODEL, ["E118"]),
+        (injected(secret="os.environ/RELAY_TOKEN"), Tier.TEAM, ["E211"]),
+        (injected(secret="file:k", value="1"), Tier.MODEL, ["E212"]),
+        (injected(secret=ANTHROPIC_API_KEY), Tier.MODEL, ["E213"]),
+        (injected(secret=7), Tier.MODEL, ["E213"]),
         (injected(value="1"), Tier.MODEL, ["E113"]),
         (
             {"action": {"inject": {"name": "x-api-key", "secret": "file:k"}}},

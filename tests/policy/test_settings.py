@@ -293,8 +293,8 @@ def test_extra_headers_are_put_in_for_their_deployment():
     rules = extra_header_rules(
         "main",
         {
-            "X-Team": ("blue", LINES["general_settings"]),
-            "anthropic-beta": ("a,b", LINES["general_settings"]),
+            "X-Team": ("blue", LINES["general_settings"], ""),
+            "anthropic-beta": ("a,b", LINES["general_settings"], ""),
         },
     )
 
@@ -315,7 +315,9 @@ def test_extra_headers_are_put_in_for_their_deployment():
 
 
 def test_a_deployments_name_with_a_star_is_no_pattern():
-    rules = extra_header_rules("claude-*", {"x-a": ("1", LINES["general_settings"])})
+    rules = extra_header_rules(
+        "claude-*", {"x-a": ("1", LINES["general_settings"], "")}
+    )
 
     assert apply(rules, context=replace(RELAY, deployment="claude-x")).sends == ()
     assert apply(rules, context=replace(RELAY, deployment="claude-*")).sends == (

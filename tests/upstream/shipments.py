@@ -62,7 +62,7 @@ def planned(
         provider="anthropic",
         host=to.origin.host,
     )
-    outcome = Plans(()).plan(context).apply(())
+    plan = Plans(()).plan(context)
     return Planned(
         deployment=to,
         method=method,
@@ -75,7 +75,8 @@ def planned(
             deployment=to,
             upstream_model="claude",
             context=context,
-            outcome=outcome,
+            outcome=plan.apply(()),
             refusal=None,
+            plan=plan,
         ),
     )
