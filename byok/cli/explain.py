@@ -11,10 +11,8 @@ import click
 
 from byok.cli.environment import SupposedEnvironment
 from byok.cli.request_input import (
-    PLACEHOLDERS,
     RequestInput,
     RequestInputError,
-    body_for,
     merged,
     parse_curl,
     parse_header,
@@ -35,14 +33,12 @@ from byok.core.explain_text import render
 from byok.core.facts import RequestFacts
 from byok.core.intake import check_head, read_facts, route_of
 from byok.core.routing import Deployment
-from byok.policy.match import Glob
+from byok.core.supposed import PLACEHOLDERS, body_for, supposed_model
 from byok.policy.rules import Rule
 from byok.store.location import store_path
 from byok.store.peek import peek_key
 
 DENIED = 3
-# Any model shows what a wildcard does; this one is asked for at each turn.
-_ANY_MODEL = "claude-haiku-5-5"
 
 _EPILOG = f"""\b
 Examples:
@@ -223,12 +219,7 @@ class _DryRun:
         self._team, self._user, self._tags = team, user, tags
 
     def _default_model(self, deployment: str | None) -> str:
-        found = self._named(deployment)
-        first = found or next(iter(self._gateway.table.deployments), None)
-        model = first.model_group if first else "none"
-        if Glob(model).matches(_ANY_MODEL):
-            model = _ANY_MODEL
-        model = model.replace("*", _ANY_MODEL)
+        model = supposed_model(self._gateway.table, self._named(deployment))
         self._assumed.append(f"model={model}; name another one with --model")
         return model
 

@@ -5,7 +5,6 @@ Placeholders such as `<anthropic.api_key>` stand for a made-up value of that sha
 so that nobody has to type a real secret to ask where it would go.
 """
 
-import json
 import re
 import shlex
 from collections.abc import Mapping
@@ -13,20 +12,9 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from byok.core.facts import Headers
+from byok.core.supposed import PLACEHOLDERS, UnknownPlaceholderError, filled
 from byok.policy.classes import find_credential
 
-PLACEHOLDERS: Mapping[str, str] = {
-    "anthropic.api_key": "sk-ant-api03-" + "x" * 80,
-    "anthropic.oauth": "sk-ant-oat01-" + "x" * 80,
-    "anthropic.admin": "sk-ant-admin01-" + "x" * 80,
-    "openai.api_key": "sk-proj-" + "x" * 80,
-    "openrouter.api_key": "sk-or-v1-" + "x" * 64,
-    "google.api_key": "AIza" + "x" * 35,
-    "gateway": "sk-byok-" + "x" * 49,
-    "unknown": "opaque-" + "x" * 33,
-}
-
-_PLACEHOLDER = re.compile(r"<([a-z][a-z._]*)>")
 _ENVIRONMENT = re.compile(r"@env:([A-Za-z_][A-Za-z0-9_]*)\Z")
 
 
@@ -87,20 +75,10 @@ def _filled(name: str, value: str, environment: Mapping[str, str]) -> str:
         if wanted not in environment:
             raise RequestInputError(f"the environment variable {wanted} is not set")
         value = value[: variable.start()] + environment[wanted]
-    bare = _PLACEHOLDER.fullmatch(value)
-
-    def stand_in(found: re.Match[str]) -> str:
-        word = found.group(1)
-        if word not in PLACEHOLDERS:
-            raise RequestInputError(
-                f"<{word}> is no placeholder; known are"
-                f" {', '.join(f'<{known}>' for known in PLACEHOLDERS)}"
-            )
-        return PLACEHOLDERS[word]
-
-    value = _PLACEHOLDER.sub(stand_in, value)
-    # A bare placeholder in Authorization means the bearer that a client sends.
-    return f"Bearer {value}" if bare and name == "authorization" else value
+    try:
+        return filled(name, value)
+    except UnknownPlaceholderError as error:
+        raise RequestInputError(str(error)) from None
 
 
 def parse_curl(command: str, environment: Mapping[str, str]) -> RequestInput:
@@ -207,11 +185,3 @@ def merged(first: RequestInput, second: RequestInput) -> RequestInput:
         body=second.body if second.body is not None else first.body,
         warnings=(*first.warnings, *second.warnings),
     )
-
-
-def body_for(model: str, *, stream: bool = False) -> bytes:
-    """Return the smallest body that asks for *model*."""
-    content: dict[str, object] = {"model": model, "max_tokens": 1, "messages": []}
-    if stream:
-        content["stream"] = True
-    return json.dumps(content).encode()
