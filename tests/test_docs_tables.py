@@ -192,6 +192,24 @@ def test_every_event_is_told() -> None:
     assert set(first_words(OPERATIONS, "`event`", "when")) == named
 
 
+def test_every_header_of_ours_that_is_promised_is_in_the_code() -> None:
+    ours = re.compile(r"x-byok(?:-[a-z]+)+")
+    code = {
+        name
+        for path in (ROOT / "byok").rglob("*.py")
+        for name in ours.findall(path.read_text("utf-8"))
+    }
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    promised = {
+        (path.name, name)
+        for path in (*pages, *(ROOT / "schemas").glob("*.json"))
+        for name in ours.findall(path.read_text("utf-8"))
+    }
+
+    assert promised
+    assert {each for each in promised if each[1] not in code} == set()
+
+
 def test_every_option_of_twistd_byok_is_told() -> None:
     options = {
         f"--{str(name).rstrip('=')}"
