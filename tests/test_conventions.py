@@ -1,6 +1,7 @@
 """What the linters cannot see of the rules in CONTRIBUTING.md."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +42,18 @@ def test_only_the_tap_knows_the_global_reactor():
     knowing = [path for path in MODULES if knows_the_reactor(path.read_text("utf-8"))]
 
     assert knowing in ([], [TREE / "byok/tap.py"])
+
+
+def test_every_logger_has_a_short_name_of_its_own():
+    made = {
+        (path.name, call)
+        for path in MODULES
+        for call in re.findall(r"\bLogger\(([^)]*)\)", path.read_text("utf-8"))
+    }
+
+    assert len(made) > 5
+    named = re.compile(r'namespace="byok\.[a-z]+"')
+    assert {each for each in made if not named.fullmatch(each[1])} == set()
 
 
 def test_modules_are_named_for_what_they_hold():

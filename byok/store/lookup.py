@@ -16,6 +16,8 @@ from byok.store.keystore import KeyStore
 # taken a turn of its address.
 _AT_ONCE = 4
 
+_log = Logger(namespace="byok.keys")
+
 
 class KeyLookup:
     """
@@ -24,8 +26,6 @@ class KeyLookup:
     What leads to the store is narrow: the key is well formed, unknown here, and
     its address has turns left. Then it is a digest and no key any more.
     """
-
-    log = Logger()
 
     def __init__(
         self,
@@ -134,7 +134,7 @@ class KeyLookup:
         try:
             return await self._store.update(found.token_id, change) or found
         except StoreUnavailable as error:
-            self.log.warn(
+            _log.warn(
                 "key {token_id} still needs its former pepper: {error}",
                 token_id=found.token_id,
                 error=str(error),

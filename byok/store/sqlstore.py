@@ -18,6 +18,8 @@ from byok.store.sqlkeys import SqlKeys
 POLL_S = 0.5
 """How long at most another process's change goes unnoticed, give or take a poll."""
 
+_log = Logger(namespace="byok.store")
+
 
 class SqlKeyStore:
     """Keeps keys in SQL; implements KeyStore."""
@@ -77,8 +79,6 @@ class ChangeWatch:
     a full disk must not lock every developer out. The log says so, once.
     """
 
-    log = Logger()
-
     def __init__(
         self,
         marks: ChangeMarks,
@@ -118,12 +118,12 @@ class ChangeWatch:
         except StoreUnavailable as error:
             if not self._blind:
                 self._blind = True
-                self.log.warn(
+                _log.warn(
                     "changes of keys are not noticed for now: {error}", error=str(error)
                 )
             return
         if self._blind:
             self._blind = False
-            self.log.info("changes of keys are noticed again")
+            _log.info("changes of keys are noticed again")
         if changed:
             self._changed()

@@ -38,6 +38,8 @@ BY = "master-key"
 PAGE_SIZE = 10
 MAX_PAGE_SIZE = 100
 
+_log = Logger(namespace="byok.keys")
+
 Document = dict[str, object]
 
 LIST_PARAMETERS = (
@@ -59,8 +61,6 @@ class KeyAdmin:
     once, by the answer that made it. Every change leaves a line in the log with
     alias and id.
     """
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -309,7 +309,7 @@ class KeyAdmin:
         }
 
     def _note(self, action: str, record: VirtualKey) -> None:
-        self._log.info(
+        _log.info(
             "key {action}: {key_alias} ({token_id})",
             event="key-change",
             action=action,
