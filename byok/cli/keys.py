@@ -264,7 +264,8 @@ def delete(
     with _store(config_path) as store:
         records = [_named(store, name) for name in names]
         if not yes:
-            click.confirm(f"Delete {len(records)} keys for good?", abort=True, err=True)
+            whose = ", ".join(names)
+            click.confirm(f"Delete {whose} for good?", abort=True, err=True)
         ids = [record.token_id for record in records]
         if not _done(lambda: store.keys.delete(ids)):
             _refuse("Nothing was deleted: one of the keys is gone already.")

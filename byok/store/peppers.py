@@ -53,10 +53,12 @@ def open_peppers(
     if lost and len(lost) == len(counts):
         raise PepperLost(_lost(store, path, counts))
     if lost:
+        count = sum(lost.values())
+        made, them = ("key was", "it") if count == 1 else ("keys were", "them")
         warnings.append(
-            f"{store}: {sum(lost.values())} keys were made with a pepper that is no "
-            "longer listed and can never be found; list it again in "
-            "general_settings.key_pepper, or rotate them."
+            f"{store}: {count} {made} made with a pepper that is no longer listed and "
+            "can never be found; list it again in general_settings.key_pepper, or "
+            f"rotate {them}."
         )
     return peppers, tuple(warnings)
 
@@ -67,10 +69,11 @@ def _lost(store: Path, path: Path, counts: Mapping[str, int]) -> str:
         with suppress(StoreUnavailable):
             if Peppers(_read(path)).current_id in counts:
                 remedy = f"Add file:{path} to general_settings.key_pepper, at its end"
+    count = sum(counts.values())
+    none = "its one key was not" if count == 1 else f"none of its {count} keys was"
     return (
-        f"{store}: none of its {sum(counts.values())} keys was made with this pepper, "
-        f"so none would be found. {remedy}; or move the store away to begin with an "
-        "empty one."
+        f"{store}: {none} made with this pepper, so none would be found. {remedy}; or "
+        "move the store away to begin with an empty one."
     )
 
 

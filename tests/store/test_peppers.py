@@ -60,7 +60,7 @@ def test_a_lost_pepper_file_is_an_error_and_no_new_one_is_made(path):
     with pytest.raises(PepperLost) as caught, open_keys(path):
         pass
 
-    assert "none of its 1 keys" in str(caught.value)
+    assert "its one key was not made with this pepper" in str(caught.value)
     assert f"Put {pepper_path(path)} back" in str(caught.value)
     assert not pepper_path(path).exists()
 
@@ -93,9 +93,15 @@ def test_keys_that_no_listed_pepper_made_are_counted(path):
         store.keys.insert(record(VIRTUAL_KEY_2, 1, pepper_id=new.current_id))
 
     with open_keys(path, (NEW_PEPPER,)) as store:
-        (warning,) = store.warnings
+        (one,) = store.warnings
+        store.keys.insert(record("sk-third-key-of-the-store", 2, key_alias="third"))
+    with open_keys(path, (NEW_PEPPER,)) as store:
+        (two,) = store.warnings
 
-    assert "1 keys were made with a pepper that is no longer listed" in warning
+    assert "1 key was made with a pepper that is no longer listed" in one
+    assert "rotate it." in one
+    assert "2 keys were made with a pepper that is no longer listed" in two
+    assert "rotate them." in two
 
 
 @pytest.mark.parametrize("pepper", ["", "short"])
