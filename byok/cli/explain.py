@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,20 +20,17 @@ from byok.cli.request_input import (
     parse_raw,
 )
 from byok.config import Config, ConfigError, load
+from byok.core.admission import admit_key, admit_master, admit_single_user
 from byok.core.carriers import Presented, carriers, find_key
 from byok.core.errors import Refusal
-from byok.core.exchange import (
-    MASTER_KEY_ID,
-    SINGLE_USER,
-    Caller,
-    Decided,
-    decide,
-)
+from byok.core.exchange import Caller, Decided, decide
 from byok.core.explain import Setting, explain
 from byok.core.explain_text import render
 from byok.core.facts import RequestFacts
 from byok.core.intake import check_head, read_facts, route_of
+from byok.core.keys import VirtualKey
 from byok.core.routing import Deployment
+from byok.core.secret import Secret
 from byok.core.supposed import PLACEHOLDERS, body_for, supposed_model
 from byok.policy.rules import Rule
 from byok.store.location import store_path
@@ -193,6 +191,7 @@ class _DryRun:
         self._request = described
         self._client_ip = client_ip
         self._assumed: list[str] = []
+        self._warnings = list(described.warnings)
         self._team: str | None = None
         self._user: str | None = None
         self._tags: tuple[str, ...] = ()
@@ -263,7 +262,7 @@ class _DryRun:
                 method=request.method or "POST",
                 path=request.path or "/v1/messages",
                 assumed=tuple(self._assumed),
-                warnings=request.warnings,
+                warnings=tuple(self._warnings),
             ),
         )
 
@@ -297,10 +296,11 @@ class _DryRun:
         )
 
     def _caller(self, key: str | None) -> Caller | Refusal:
+        headers = self._request.headers
         if self._config.general.single_user:
-            return SINGLE_USER
+            return admit_single_user(headers)
         order = carriers(self._config.key_header_name)
-        presented = find_key(self._request.headers, order)
+        presented = find_key(headers, order)
         if key is None:
             return self._presented(presented)
         carrier = order[0].decode()
@@ -313,11 +313,23 @@ class _DryRun:
             store_path(self._config.store_url, base=self._config.directory), key
         )
         if record is not None:
-            return Caller.of_key(record, carrier, secret)
+            return self._recorded(key, record, carrier, secret)
         self._assumed.append(
             f"no record of the key {key} was found; it may use every model"
         )
         return Caller(key_id=key, alias=key, carrier=carrier, secret=secret)
+
+    def _recorded(
+        self, key: str, record: VirtualKey, carrier: str, secret: Secret | None
+    ) -> Caller | Refusal:
+        found = admit_key(
+            record, self._request.headers, carrier, secret, now=time.time()
+        )
+        if isinstance(found, Refusal):
+            # The client is not told which it is. Whoever reads the store may know.
+            state = "blocked" if record.blocked else "expired"
+            self._warnings.append(f"the key {key} is {state}")
+        return found
 
     def _as_supposed(self, caller: Caller) -> Caller:
         return replace(
@@ -331,11 +343,11 @@ class _DryRun:
         if isinstance(presented, Refusal):
             return presented
         if presented.key == self._config.master_key:
-            return Caller(
-                key_id=MASTER_KEY_ID,
-                carrier=presented.carrier,
-                secret=presented.key,
-                is_master=True,
+            return admit_master(
+                self._request.headers,
+                presented.carrier,
+                presented.key,
+                on_data_routes=self._config.general.master_key_on_data_routes,
             )
         self._assumed.append(
             f"the key in {presented.carrier} is valid; name it with --key"

@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Protocol
 
 from byok.core import carriers
+from byok.core.admission import admit_master, admit_single_user
 from byok.core.errors import Refusal
-from byok.core.exchange import MASTER_KEY_ID, SINGLE_USER, Caller
+from byok.core.exchange import Caller
 from byok.core.facts import Headers
 from byok.core.keys import VirtualKey
 from byok.core.secret import Secret
@@ -29,8 +30,7 @@ class Identity:
     Authenticates callers by the one value that the carriers' order picks.
 
     Without a master key the gateway has a single user, whose credentials are the
-    provider's and who is asked for none of ours. No key then tells that user from
-    a page in their browser, so pages are told by what browsers say of them.
+    provider's and who is asked for none of ours.
     """
 
     def __init__(
@@ -49,12 +49,17 @@ class Identity:
     async def identify(self, headers: Headers, *, peer: str) -> Caller | Refusal:
         """Return who sent *headers* from the address *peer*."""
         if self._master_key is None:
-            return _FROM_A_PAGE if is_from_a_page(headers) else SINGLE_USER
+            return admit_single_user(headers)
         presented = carriers.find_key(headers, self._order)
         if isinstance(presented, Refusal):
             return presented
         if presented.key == self._master_key:
-            master = self._master(headers, presented)
+            master = admit_master(
+                headers,
+                presented.carrier,
+                presented.key,
+                on_data_routes=self._master_key_on_data_routes,
+            )
             return await self._with_others(master, headers)
         found = await self._lookup.maybe(presented.key.reveal_bytes(), peer=peer)
         if isinstance(found, Refusal):
@@ -83,26 +88,6 @@ class Identity:
         ]
         return replace(caller, others=tuple(others)) if others else caller
 
-    def _master(
-        self, headers: Headers, presented: carriers.Presented
-    ) -> Caller | Refusal:
-        if not self._master_key_on_data_routes:
-            return carriers.refuse(
-                headers,
-                code="auth.master-key",
-                message=(
-                    f"The master key in {presented.carrier} is for administration only"
-                    " here (general_settings.master_key_on_data_routes: false). Make"
-                    " a key with POST /key/generate or `byok keys create`."
-                ),
-            )
-        return Caller(
-            key_id=MASTER_KEY_ID,
-            carrier=presented.carrier,
-            secret=presented.key,
-            is_master=True,
-        )
-
 
 def _unrecognised(headers: Headers) -> list[bytes]:
     """Return the values without a shape in the headers of providers' credentials."""
@@ -111,28 +96,3 @@ def _unrecognised(headers: Headers) -> list[bytes]:
         for name, value in headers
         if name in names.AMBIGUOUS_CREDENTIALS and find_credential(value) is None
     ]
-
-
-def is_from_a_page(headers: Headers) -> bool:
-    """
-    Did a page in a browser send *headers*?
-
-    Browsers put Origin on whatever a page posts, and Sec-Fetch-Site on the rest;
-    a page cannot take either away. An address typed by hand has the site "none".
-    """
-    return any(
-        name == b"origin" or (name == b"sec-fetch-site" and value.lower() != b"none")
-        for name, value in headers
-    )
-
-
-_FROM_A_PAGE = Refusal(
-    status=403,
-    kind="permission_error",
-    code="auth.from-a-page",
-    message=(
-        "A page in a browser asked for this, and a gateway without a master key answers"
-        " programs on this machine only: else any page could spend what it spends. Set"
-        " general_settings.master_key, and make a key for what runs in the browser."
-    ),
-)
