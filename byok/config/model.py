@@ -7,9 +7,11 @@ from pathlib import Path
 
 from byok.config.findings import Finding
 from byok.config.listeners import Listener
+from byok.config.recording import KEPT
 from byok.config.sources import Source
 from byok.config.verdicts import Judged
 from byok.core.exchange import Gateway
+from byok.core.policy_tests.cases import Suite
 from byok.core.providers import Origin
 from byok.core.routing import Deployment
 from byok.core.secret import Secret
@@ -24,7 +26,7 @@ class General:
 
     `master_key` is None for a single user's gateway, and as long as the file
     `master_key_file` is still to be generated. `key_peppers` are none where a file
-    beside the store holds the pepper.
+    beside the store holds the pepper. `kept_decisions` is 0 where none is recorded.
     """
 
     master_key: Secret | None = None
@@ -36,6 +38,7 @@ class General:
     key_peppers: tuple[Secret, ...] = ()
     user_header_name: str | None = None
     expose_decision_headers: bool = False
+    kept_decisions: int = KEPT
     allow_plaintext_loopback: bool = False
     json_logs: bool = False
 
@@ -76,6 +79,7 @@ class Config:
     sources: tuple[Source, ...] = field(repr=False)
     findings: tuple[Finding, ...] = ()
     verdicts: tuple[Judged, ...] = field(default=(), repr=False)
+    policy_tests: tuple[Suite, ...] = field(default=(), repr=False)
 
     @property
     def master_key(self) -> Secret | None:

@@ -293,3 +293,30 @@ def test_the_environment_is_the_process_own_where_none_is_given(tmp_path, monkey
     monkeypatch.setenv("MASTER_KEY", ENVIRON["MASTER_KEY"])
 
     assert load(write(tmp_path, SMALLEST)).master_key == Secret(keys.MASTER_KEY)
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [("", 10_000), ("true", 10_000), ("false", 0), ("{}", 10_000), ("{keep: 5}", 5)],
+)
+def test_decisions_are_kept_up_to_a_number(tmp_path, written, kept):
+    line = f"  decision_log: {written}\n" if written else ""
+
+    assert config_of(tmp_path, SMALLEST + line).general.kept_decisions == kept
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [
+        ("{keep: 0}", "E117"),
+        ("{keep: many}", "E101"),
+        ("{keep: true}", "E101"),
+        ("{kept: 5}", "E102"),
+        ("5", "E104"),
+        ('"false"', "E104"),
+    ],
+)
+def test_what_cannot_be_kept_is_told_with_its_line(tmp_path, written, code):
+    report = report_on(tmp_path, f"{SMALLEST}  decision_log: {written}\n")
+
+    assert [each.code for each in report.findings] == [code]
