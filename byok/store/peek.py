@@ -19,7 +19,10 @@ def peek_key(path: Path, name: str) -> VirtualKey | None:
     """
     if not path.is_file():
         return None
-    uri = f"{path.absolute().as_uri()}?mode=ro"
+    # Reading a write-ahead log, SQLite makes its companions where they are missing.
+    # Without a log nobody has the store open, and all of it is in this one file.
+    how = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
+    uri = f"{path.absolute().as_uri()}?{how}"
     engine = sa.create_engine(
         "sqlite://",
         creator=lambda: sqlite3.connect(uri, uri=True, timeout=1.0),

@@ -1,5 +1,6 @@
 """A dry run may look at a key, and leaves the store as it is."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,27 @@ def test_looking_at_a_store_that_is_open_elsewhere_sees_its_latest_keys(path):
         assert peek_key(path, "anne") is not None
         store.keys.delete([record().token_id])
         assert peek_key(path, "anne") is None
+
+
+def test_looking_at_a_store_leaves_nothing_beside_it(path):
+    with open_keys(path, (PEPPER,)) as store:
+        store.keys.insert(record(key_alias="anne"))
+    before = {each.name: each.read_bytes() for each in path.parent.iterdir()}
+
+    assert peek_key(path, "anne") is not None
+
+    assert {each.name: each.read_bytes() for each in path.parent.iterdir()} == before
+
+
+def test_what_a_crash_left_in_the_log_is_seen(path, tmp_path):
+    crashed = tmp_path / "crashed" / path.name
+    crashed.parent.mkdir()
+    with open_keys(path, (PEPPER,)) as store:
+        store.keys.insert(record(key_alias="anne"))
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{path}{suffix}", f"{crashed}{suffix}")
+
+    assert peek_key(crashed, "anne") is not None
 
 
 def test_looking_for_a_store_makes_none(path):
