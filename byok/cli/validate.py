@@ -10,8 +10,9 @@ import click
 from byok.cli.render import Renderer, Style, Styled, err, out
 from byok.config import Finding, Report, examine
 from byok.config.codes import Level
-from byok.config.findings import has_errors, strictly
+from byok.config.findings import has_errors, in_order, strictly
 from byok.config.litellm import Verdict
+from byok.config.policy_tests import policy_test_findings, run_policy_tests
 from byok.config.verdicts import Judged
 
 INVALID = 1
@@ -56,7 +57,11 @@ def validate(
     warning); 2 it cannot be read.
     """
     report = examine(config_path)
-    findings = strictly(report.findings) if strict else report.findings
+    found = report.findings
+    if report.config is not None:
+        failing = policy_test_findings(run_policy_tests(report.config))
+        found = in_order((*found, *failing))
+    findings = strictly(found) if strict else found
     if as_json:
         out().json(_data(report, findings))
     else:

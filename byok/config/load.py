@@ -21,6 +21,7 @@ from byok.config.marks import Mark
 from byok.config.model import Config, General
 from byok.config.nodes import Table
 from byok.config.policies import read_policies
+from byok.config.policy_tests import read_policy_tests
 from byok.config.providers import read_providers
 from byok.config.references import References, environment_table
 from byok.config.schema import check_shape
@@ -159,13 +160,14 @@ class _Reading:
         )
         entries = tuple(read_models(tree, known))
         rules, documents = read_policies(tree, entries, refs)
+        policy_tests, test_documents = read_policy_tests(tree, refs)
         check_models(tree, entries, findings)
         found = findings.all()
         if has_errors(found):
             return Report(config=None, findings=found, verdicts=verdicts)
         credentials = read_credential_policies(tree, entries)
         usable, unsupported = _by_support(entries)
-        sources = (*self._gathered.sources, *documents)
+        sources = (*self._gathered.sources, *documents, *test_documents)
         config = Config(
             path=Path(self._gathered.main),
             directory=self._gathered.directory,
@@ -182,6 +184,7 @@ class _Reading:
             sources=sources,
             findings=found,
             verdicts=verdicts,
+            policy_tests=policy_tests,
         )
         return Report(config=config, findings=found, verdicts=verdicts)
 

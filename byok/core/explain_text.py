@@ -39,6 +39,11 @@ def render(explanation: Json) -> str:
     return "\n".join(map(_printable, lines))
 
 
+def render_slot(each: Json) -> str:
+    """Return what an explanation says of one field, as it stands in the table."""
+    return "\n".join(map(_printable, _slot_lines(each)))
+
+
 def _printable(line: str) -> str:
     return "".join(each if each.isprintable() else "?" for each in line)
 

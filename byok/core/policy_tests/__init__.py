@@ -1,0 +1,1 @@
+"""Tests of policies: documents of requests, and what is expected of each."""
