@@ -83,10 +83,15 @@ SINGLE_USER = Caller(key_id="single-user")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gateway:
-    """One generation of configuration, as far as deciding needs it."""
+    """
+    One generation of configuration, as far as deciding needs it.
+
+    `generation` names it once it is in use: a running number and its digest.
+    """
 
     table: DeploymentTable
     plans: Plans
+    generation: str = ""
     secrets: tuple[Secret, ...] = ()
     key_policies: KeyPolicies = field(default_factory=KeyPolicies)
 

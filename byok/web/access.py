@@ -60,6 +60,7 @@ class AccessRecord:
         request_id: str,
         user: str | None,
         now: float,
+        generation: str = "",
     ) -> None:
         self.request_id = request_id
         self.began_at = now
@@ -73,6 +74,7 @@ class AccessRecord:
         self.planned: Planned | None = None
         self.usage = Usage()
         self.provider_request_id: str | None = None
+        self._generation = generation
         self._method = client.method
         self._route = route
         self._bytes_in = len(client.body)
@@ -112,6 +114,7 @@ class AccessRecord:
             "provider_request_id": self.provider_request_id,
             "method": self._method.decode("latin-1")[:_MAX_TEXT],
             "route": self._route,
+            "generation": self._generation or None,
             "status": self.status,
             "error": self.error,
             "ending": self.ending,
@@ -134,10 +137,17 @@ class AccessRecord:
 
 
 class AccessLog:
-    """Opens and closes the records of exchanges."""
+    """Opens and closes the records of the exchanges of one *generation*."""
 
-    def __init__(self, *, clock: IReactorTime, user_header: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        clock: IReactorTime,
+        user_header: str | None = None,
+        generation: str = "",
+    ) -> None:
         self._clock = clock
+        self._generation = generation
         configured = () if user_header is None else (user_header.lower().encode(),)
         self._user_headers = (*configured, *USER_HEADERS)
 
@@ -150,6 +160,7 @@ class AccessLog:
             request_id=request_id,
             user=_user_of(client.headers, self._user_headers),
             now=now,
+            generation=self._generation,
         )
 
     def close(self, record: AccessRecord, *, quiet: bool = False) -> None:

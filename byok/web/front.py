@@ -5,8 +5,6 @@ A path that two servers could read differently is refused before anything else
 is asked of the request. Whatever goes wrong in a handler ends here.
 """
 
-from typing import Protocol
-
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -19,8 +17,8 @@ from byok.core.secret import Secret
 from byok.logs.live import LiveSecrets
 from byok.policy.classes import COOKIE, classify, without_scheme
 from byok.web import answers
-from byok.web.access import AccessLog
 from byok.web.downstream import Downstream
+from byok.web.generation import Current, Generation
 from byok.web.places import Place
 from byok.web.visit import Visit
 
@@ -29,20 +27,11 @@ _UNREADABLE = Place(route="unreadable", handlers={})
 _log = Logger(namespace="byok.web")
 
 
-class Table(Protocol):
-    """Knows where every path leads."""
-
-    def find(self, path: bytes) -> Place:
-        """Return the place that *path* leads to."""
-        ...
-
-
 class Front:
     """Takes in requests and sees each of them to its end."""
 
-    def __init__(self, places: Table, *, access: AccessLog, live: LiveSecrets) -> None:
-        self._places = places
-        self._access = access
+    def __init__(self, current: Current, *, live: LiveSecrets) -> None:
+        self._current = current
         self._live = live
 
     def take(self, client: Downstream) -> None:
@@ -57,16 +46,17 @@ class Front:
         for secret in secrets:
             self._live.add(secret)
         try:
-            await self._visit(client)
+            with self._current.visit() as generation:
+                await self._visit(client, generation)
         finally:
             for secret in secrets:
                 self._live.remove(secret)
 
-    async def _visit(self, client: Downstream) -> None:
+    async def _visit(self, client: Downstream, generation: Generation) -> None:
         path, query = split_target(client.target)
         unreadable = check_path(path) or check_query_bytes(query)
-        place = _UNREADABLE if unreadable else self._places.find(path)
-        record = self._access.open(
+        place = _UNREADABLE if unreadable else generation.places.find(path)
+        record = generation.access.open(
             client, route=place.route, request_id=answers.new_request_id()
         )
         visit = Visit(
@@ -84,7 +74,7 @@ class Front:
             record.left()
             raise
         finally:
-            self._access.close(record, quiet=place.quiet)
+            generation.access.close(record, quiet=place.quiet)
 
     async def _handled(self, visit: Visit, place: Place) -> Refusal | None:
         """Let the place answer; return a refusal in place of its fault."""

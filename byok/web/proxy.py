@@ -140,6 +140,7 @@ class Proxy:
         return (
             (b"x-byok-payer", planned.payer.encode("ascii")),
             (b"x-byok-decision-id", visit.record.request_id.encode("ascii")),
+            (b"x-byok-generation", self._gateway.generation.encode("ascii")),
         )
 
     def _explain(

@@ -25,6 +25,7 @@ from byok.web.admin_guard import admin_carriers
 from byok.web.admin_keys import KeyAdmin
 from byok.web.downstream import GatewaySite
 from byok.web.front import Front
+from byok.web.generation import Current, Generation
 from byok.web.places import Place
 from tests.support.keys import (
     ANTHROPIC_API_KEY,
@@ -93,8 +94,8 @@ class AdminCase(TestCase):
         )
         admin = Admin(keys, master_key=master_key, carriers=admin_carriers(None))
         paths: Any = Paths(admin)
-        access = AccessLog(clock=REACTOR)
-        front = Front(paths, access=access, live=LiveSecrets())
+        generation = Generation(places=paths, access=AccessLog(clock=REACTOR))
+        front = Front(Current(generation), live=LiveSecrets())
         port = REACTOR.listenTCP(
             0,
             GatewaySite(front.take, reactor=REACTOR, max_body_bytes=max_body_bytes),

@@ -15,6 +15,7 @@ from byok.core.routes import Dialect
 from byok.logs.live import LiveSecrets
 from byok.web.access import AccessLog
 from byok.web.front import Front
+from byok.web.generation import Current, Generation
 from byok.web.places import Place
 from byok.web.visit import Handler, Visit
 from tests.e2e.watching import Events
@@ -91,9 +92,10 @@ class FrontTests(SynchronousTestCase):
 
     def take(self, handler: Handler, dialect: Dialect = Dialect.ANTHROPIC) -> Told:
         client = Told()
-        Front(
-            Here(handler, dialect), access=AccessLog(clock=Clock()), live=self.live
-        ).take(client)
+        here = Generation(
+            places=Here(handler, dialect), access=AccessLog(clock=Clock())
+        )
+        Front(Current(here), live=self.live).take(client)
         return client
 
     def lines(self) -> list[dict[str, object]]:
@@ -200,11 +202,10 @@ class FrontTests(SynchronousTestCase):
 
         client = Told()
         client.method = b"PUT"
-        Front(
-            Here(handler, Dialect.ANTHROPIC),
-            access=AccessLog(clock=Clock()),
-            live=self.live,
-        ).take(client)
+        here = Generation(
+            places=Here(handler, Dialect.ANTHROPIC), access=AccessLog(clock=Clock())
+        )
+        Front(Current(here), live=self.live).take(client)
 
         self.assertEqual(client.status, 405)
         self.assertEqual(client.answer[b"allow"], b"POST")
