@@ -40,6 +40,7 @@ _MOST_TEXT = 128
 _FINDABLE = 6
 _MOST_MESSAGE = 512
 _MOST_CELLS = 4096
+_MOST_RULES = 32
 
 # In a name there is no boundary to tell a key by: `x-sk-...` is one, too.
 _LOWER_SHAPE = re.compile(
@@ -266,11 +267,11 @@ def _row(
         **(rule_shown(rule) if rule is not None else _NO_RULE),
     }
     if verdict.beside:
-        row["beside"] = [rule_shown(each) for each in verdict.beside]
+        row["beside"] = [rule_shown(each) for each in verdict.beside[:_MOST_RULES]]
     if verdict.drop:
         row["drops"] = [glob.text for glob in verdict.drop]
     if verdict.over:
-        row["over"] = [_overridden(each) for each in verdict.over]
+        row["over"] = [_overridden(each) for each in verdict.over[:_MOST_RULES]]
     return row
 
 
@@ -355,7 +356,7 @@ def _injection(each: Injection) -> Json:
         "when": inject.when.value if inject else None,
         "applied": each.applied,
         **rule_shown(each.rule),
-        "over": [_overridden(over) for over in each.over],
+        "over": [_overridden(over) for over in each.over[:_MOST_RULES]],
     }
 
 

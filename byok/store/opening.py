@@ -17,6 +17,7 @@ from byok.store.dbpool import THREADS, DbPool
 from byok.store.engine import make_engine
 from byok.store.peppers import open_peppers
 from byok.store.schema import upgrade
+from byok.store.sqldecisions import SqlDecisions, SqlDecisionStore
 from byok.store.sqlkeys import SqlKeys
 from byok.store.sqlstore import POLL_S, ChangeWatch, SqlKeyStore
 
@@ -37,6 +38,7 @@ class Store:
         self,
         *,
         keys: SqlKeyStore,
+        decisions: SqlDecisionStore,
         peppers: Peppers,
         warnings: tuple[str, ...],
         engine: sa.Engine,
@@ -44,6 +46,7 @@ class Store:
         watch: ChangeWatch,
     ) -> None:
         self.keys = keys
+        self.decisions = decisions
         self.peppers = peppers
         self.warnings = warnings
         self._engine = engine
@@ -94,6 +97,7 @@ async def open_store(
     watch.start()
     return Store(
         keys=keys,
+        decisions=SqlDecisionStore(SqlDecisions(engine), pool),
         peppers=opened.peppers,
         warnings=opened.warnings,
         engine=engine,

@@ -1,12 +1,15 @@
-"""One look at a key's record by name, that makes, migrates and locks nothing."""
+"""A look at a store that makes, migrates and locks nothing."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from byok.core.errors import StoreUnavailable
 from byok.core.keys import VirtualKey
+from byok.store.sqldecisions import SqlDecisions
 from byok.store.sqlkeys import SqlKeys
 
 
@@ -19,6 +22,31 @@ def peek_key(path: Path, name: str) -> VirtualKey | None:
     """
     if not path.is_file():
         return None
+    with _read_only(path) as engine:
+        try:
+            return SqlKeys(engine).maybe_by_name(name)
+        except StoreUnavailable:
+            return None
+
+
+@contextmanager
+def peek_decisions(path: Path) -> Iterator[SqlDecisions]:
+    """
+    Open the records in the store at *path* for reading.
+
+    Raises StoreUnavailable where there is no store; reading one that no gateway of
+    this version has opened yet does so too.
+    """
+    if not path.is_file():
+        raise StoreUnavailable(
+            f"{path}: there is no store here, so nothing was recorded yet."
+        )
+    with _read_only(path) as engine:
+        yield SqlDecisions(engine)
+
+
+@contextmanager
+def _read_only(path: Path) -> Iterator[sa.Engine]:
     # Reading a write-ahead log, SQLite makes its companions where they are missing.
     # Without a log nobody has the store open, and all of it is in this one file.
     how = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
@@ -29,8 +57,6 @@ def peek_key(path: Path, name: str) -> VirtualKey | None:
         hide_parameters=True,
     )
     try:
-        return SqlKeys(engine).maybe_by_name(name)
-    except StoreUnavailable:
-        return None
+        yield engine
     finally:
         engine.dispose()

@@ -55,3 +55,23 @@ revisions = sa.Table(
     sa.Column("revision", sa.BigInteger, nullable=False),
 )
 KEYS = "keys"
+
+# What was decided about past exchanges. `number` grows by one with each; the text
+# is the record, and beside it stands what is asked for often.
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column(
+        "number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True
+    ),
+    sa.Column("id", sa.String(64), nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("key_id", sa.String(32), nullable=False),
+    sa.Column("key", sa.String(255), nullable=False),
+    sa.Column("deployment", sa.String(255)),
+    sa.Column("verdict", sa.String(16), nullable=False),
+    sa.Column("payer", sa.String(16)),
+    sa.Column("has_shadow", sa.Boolean, nullable=False),
+    sa.Column("record", sa.Text, nullable=False),
+    sa.UniqueConstraint("id", name="uq_decisions_id"),
+)

@@ -1,0 +1,104 @@
+"""Records of decisions in SQL: blocking calls, and the same in threads."""
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import islice
+
+import sqlalchemy as sa
+
+from byok.store.dbpool import DbPool
+from byok.store.decisions import Entry, Wanted
+from byok.store.engine import reading, writing
+from byok.store.tables import decisions
+
+_COLUMNS = decisions.c
+
+
+class SqlDecisions:
+    """Reads and writes records, each call one transaction."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def append(self, entries: Sequence[Entry], *, keep: int) -> None:
+        """Add *entries*, and let the oldest go until no more than *keep* are left."""
+        with writing(self._engine) as connection:
+            connection.execute(
+                sa.insert(decisions), [_values(each) for each in entries]
+            )
+            # Numbers have no gaps, since only the oldest ever go.
+            newest = sa.select(sa.func.max(_COLUMNS.number) - keep).scalar_subquery()
+            connection.execute(sa.delete(decisions).where(_COLUMNS.number <= newest))
+
+    def maybe(self, decision_id: str) -> str | None:
+        """Return the text of one record."""
+        query = sa.select(_COLUMNS.record).where(_COLUMNS.id == decision_id)
+        with reading(self._engine) as connection:
+            return connection.scalar(query)
+
+    def newest(self, wanted: Wanted) -> tuple[str, ...]:
+        """Return the texts of the newest records that are *wanted*."""
+        query = (
+            sa.select(_COLUMNS.record)
+            .where(*_conditions(wanted))
+            .order_by(_COLUMNS.number.desc())
+        )
+        with reading(self._engine) as connection:
+            found = connection.execution_options(stream_results=True).scalars(query)
+            # The database compares without regard to case; this does not.
+            named = (text for text in found if wanted.names_rule(text))
+            return tuple(islice(named, wanted.limit))
+
+
+class SqlDecisionStore:
+    """Keeps records in SQL, from threads; implements DecisionStore."""
+
+    def __init__(self, decisions: SqlDecisions, pool: DbPool) -> None:
+        self._decisions = decisions
+        self._pool = pool
+
+    async def append(self, entries: Sequence[Entry], *, keep: int) -> None:
+        """Add *entries*, and let the oldest go until no more than *keep* are left."""
+        await self._pool.run(partial(self._decisions.append, entries, keep=keep))
+
+    async def maybe(self, decision_id: str) -> str | None:
+        """Return the text of one record."""
+        return await self._pool.run(partial(self._decisions.maybe, decision_id))
+
+    async def newest(self, wanted: Wanted) -> tuple[str, ...]:
+        """Return the texts of the newest records that are *wanted*."""
+        return await self._pool.run(partial(self._decisions.newest, wanted))
+
+
+def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+    equal = {
+        _COLUMNS.deployment: wanted.deployment,
+        _COLUMNS.verdict: wanted.verdict,
+        _COLUMNS.payer: wanted.payer,
+    }
+    out: list[sa.ColumnElement[bool]] = [
+        column == value for column, value in equal.items() if value is not None
+    ]
+    if wanted.key is not None:
+        out.append((_COLUMNS.key_id == wanted.key) | (_COLUMNS.key == wanted.key))
+    if wanted.shadow:
+        out.append(_COLUMNS.has_shadow)
+    if wanted.since is not None:
+        out.append(_COLUMNS.at >= wanted.since)
+    if wanted.rule is not None:
+        out.append(_COLUMNS.record.contains(wanted.needle, autoescape=True))
+    return out
+
+
+def _values(entry: Entry) -> dict[str, object]:
+    return {
+        "id": entry.id,
+        "at": entry.at,
+        "key_id": entry.key_id,
+        "key": entry.key,
+        "deployment": entry.deployment,
+        "verdict": entry.verdict,
+        "payer": entry.payer,
+        "has_shadow": entry.has_shadow,
+        "record": entry.text,
+    }
