@@ -8,7 +8,7 @@ needs allows; `byok --help` needs none of them.
 import click
 
 from byok import __version__
-from byok.cli.lazy import LazyGroup
+from byok.cli.program import Program
 
 # Where each command lives, and the line that `byok --help` shows for it.
 _COMMANDS: dict[str, tuple[str, str]] = {
@@ -35,7 +35,7 @@ def _show_version(ctx: click.Context, _: click.Parameter, wanted: object) -> Non
 
 
 @click.group(
-    cls=LazyGroup,
+    cls=Program,
     lazy=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

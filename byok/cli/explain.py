@@ -309,6 +309,8 @@ class _DryRun:
         else:
             self._assumed.append(f"the key {key} came in {carrier}")
         secret = presented.key if isinstance(presented, Presented) else None
+        if not key.isprintable():
+            raise click.UsageError("--key is no alias and no id of a key.")
         record = peek_key(
             store_path(self._config.store_url, base=self._config.directory), key
         )

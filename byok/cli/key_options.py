@@ -128,7 +128,10 @@ def option_named(message: str) -> str:
 def _value(name: str, value: Any) -> object:
     if name == "models":
         every = [part.strip() for each in value for part in each.split(",")]
-        return [part for part in every if part]
+        models = [part for part in every if part]
+        if not models and any(value):
+            raise click.UsageError("--models names no model.")
+        return models
     if name == "tag":
         return [tag for tag in value if tag]
     if name == "metadata":

@@ -73,7 +73,18 @@ class _Opened:
     master_key: Secret | None
 
 
-@click.group(epilog=_EPILOG)
+class _OfText(click.Group):
+    """A group whose arguments are text, for all of them end in the store."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse an argument that is no text."""
+        for each in args:
+            if any("\ud800" <= letter <= "\udfff" for letter in each):
+                ctx.fail("An argument is not UTF-8 text.")
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_OfText, epilog=_EPILOG)
 def keys() -> None:
     """
     Make, list, change and delete virtual keys.
@@ -104,7 +115,8 @@ def _common(command: Command) -> Command:
 @key_options
 @click.option(
     "--key-file",
-    type=click.File(),
+    # What is no text holds characters that no key has, and is told so.
+    type=click.File(errors="replace"),
     help="Take the key from this file (- is standard input) instead of making one.",
 )
 def create(
@@ -120,6 +132,9 @@ def create(
     """
     now = time.time()
     change = _read(options, now)
+    if options["models"] and not change.fields.models:
+        # An unset variable of a script would open everything.
+        raise click.UsageError("--models is empty. Leave it out to open all models.")
     with _store(config_path) as store:
         key = _given(key_file, store, now) if key_file else _new_key()
         record = new_record(

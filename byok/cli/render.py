@@ -1,11 +1,13 @@
 """
 The one place that writes to the terminal: text, tables, JSON, and colour.
 
-Colour appears on terminals only. Text that came from a file, a request or a store
-may hold control characters that would rewrite the screen, so none get through.
+Colour appears on terminals only, and not where NO_COLOR is set. Text that came from
+a file, a request or a store may hold control characters that would rewrite the
+screen, so none get through.
 """
 
 import json
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -13,8 +15,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TextIO
 
-# The C1 controls, and the marks that turn the direction of text.
-_HIGH = "\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069"
+# The C1 controls, the marks that turn the direction of text, and what stands for
+# bytes that are no text at all.
+_HIGH = "\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff"
 _CONTROLS = re.compile(f"[\x00-\x1f{_HIGH}]")
 _CONTROLS_IN_JSON = re.compile(f"[{_HIGH}]")
 
@@ -47,7 +50,7 @@ class Renderer:
 
     def __init__(self, stream: TextIO, *, colour: bool | None = None) -> None:
         self._stream = stream
-        self._colour = stream.isatty() if colour is None else colour
+        self._colour = _wants_colour(stream) if colour is None else colour
 
     def line(self, *parts: Text) -> None:
         """Write *parts* one after the other, and end the line."""
@@ -90,6 +93,11 @@ class Renderer:
         if not self._colour or isinstance(part, str) or not part.style.value:
             return text
         return f"\x1b[{part.style.value}m{text}\x1b[0m"
+
+
+def _wants_colour(stream: TextIO) -> bool:
+    # https://no-color.org: set to anything but nothing, it asks for none.
+    return stream.isatty() and not os.environ.get("NO_COLOR")
 
 
 def out() -> Renderer:

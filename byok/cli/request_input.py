@@ -45,13 +45,18 @@ def parse_header(text: str, environment: Mapping[str, str]) -> RequestInput:
         )
     value = value.strip()
     warnings: tuple[str, ...] = ()
-    if find_credential(value.encode()):
+    if find_credential(_bytes(value)):
         warnings = (_typed_secret(name, value),)
     value = _filled(name, value, environment)
     return RequestInput(
-        headers=((name.encode("latin-1", "replace"), value.encode()),),
+        headers=((name.encode("latin-1", "replace"), _bytes(value)),),
         warnings=warnings,
     )
+
+
+def _bytes(text: str) -> bytes:
+    # What was no UTF-8 on the command line or in a file goes on as it came.
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _typed_secret(name: str, value: str) -> str:
@@ -63,7 +68,7 @@ def _typed_secret(name: str, value: str) -> str:
 
 
 def _placeholder_for(value: str) -> str:
-    cls = find_credential(value.encode()) or ""
+    cls = find_credential(_bytes(value)) or ""
     short = cls.removeprefix("credential.provider.").removeprefix("credential.")
     return f"<{short}>" if short in PLACEHOLDERS else "<anthropic.api_key>"
 
@@ -144,14 +149,14 @@ def _with_curl_option(
             raise RequestInputError(
                 "a body in a file is given with --body, not inside the curl command"
             )
-        out = replace(out, body=(out.body or b"") + value.encode())
+        out = replace(out, body=(out.body or b"") + _bytes(value))
         return replace(out, method=out.method or "POST")
     return out
 
 
 def _with_url(out: RequestInput, url: str) -> RequestInput:
     parts = urlsplit(url if "://" in url else f"http://{url}")
-    return replace(out, path=parts.path or "/", query=parts.query.encode())
+    return replace(out, path=parts.path or "/", query=_bytes(parts.query))
 
 
 def parse_raw(data: bytes, environment: Mapping[str, str]) -> RequestInput:
@@ -166,7 +171,7 @@ def parse_raw(data: bytes, environment: Mapping[str, str]) -> RequestInput:
         )
     path, _, query = words[1].partition("?")
     out = RequestInput(
-        method=words[0], path=path, query=query.encode(), body=body or None
+        method=words[0], path=path, query=_bytes(query), body=body or None
     )
     for line in lines:
         if line.strip():

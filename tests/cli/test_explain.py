@@ -1,6 +1,7 @@
 """`byok explain-request`, as somebody at a terminal meets it."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,28 @@ def test_a_page_is_refused_by_a_gateway_with_a_single_user(tmp_path):
 
     assert page["refusal"]["code"] == "auth.from-a-page"
     assert program["verdict"] == "allow"
+
+
+def test_a_header_that_is_no_text_is_explained_as_it_came(terminal, tmp_path):
+    path = tmp_path / "request.http"
+    path.write_bytes(
+        b"POST /v1/messages HTTP/1.1\r\nx-litellm-api-key: <gateway>\r\n"
+        b"x-api-key: <anthropic.api_key>\r\nx-name: caf\xe9\r\n\r\n"
+        b'{"model": "claude-x"}'
+    )
+
+    from_file = terminal.explain("--request", str(path), headers=())
+    typed = os.fsdecode(b"x-name: caf\xe9")
+    from_words = terminal.explain(headers=("x-litellm-api-key: <gateway>", typed))
+
+    for explanation in (from_file, from_words):
+        slots = {each["slot"]: each for each in explanation["slots"]}
+        assert slots["header:x-name"]["class"] == "ambiguous"
+        assert slots["header:x-name"]["value"]["length"] == 4
+    assert from_file["sends"] == ["anthropic-version", "x-api-key"]
+
+
+def test_a_name_that_no_key_can_have_is_refused(terminal):
+    result = terminal.run("explain-request", "--key", os.fsdecode(b"\xe9"), code=2)
+
+    assert "--key" in result.stderr

@@ -1,6 +1,7 @@
 """`byok keys`, as somebody at a terminal meets it."""
 
 import json
+import os
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -98,6 +99,42 @@ def test_a_new_key_is_all_that_standard_output_gets(terminal):
     assert key not in result.stderr
     assert "shown this once" in result.stderr
     assert terminal.has(key)
+
+
+@pytest.mark.parametrize("models", ["", ",", " , "])
+def test_a_list_without_a_model_does_not_open_them_all(terminal, models):
+    result = terminal.run("create", "--models", models, code=2)
+
+    assert "--models" in result.stderr
+    assert terminal.json("list")["total_count"] == 0
+
+
+def test_only_nothing_at_all_opens_all_models_again(terminal):
+    terminal.run("create", "--alias", "anne", "--models", "claude-*")
+
+    terminal.run("update", "anne", "--models", ",", code=2)
+    assert terminal.json("show", "anne")["models"] == ["claude-*"]
+    assert terminal.json("update", "anne", "--models", "")["models"] == []
+
+
+def test_a_key_file_that_is_no_text_is_refused(terminal, tmp_path):
+    path = tmp_path / "key"
+    path.write_bytes(b"sk-\xff\x00" * 10)
+
+    result = terminal.run("create", "--key-file", str(path), code=1)
+
+    assert "printable ASCII" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["show", "NAME"], ["create", "--metadata", "NAME=x"], ["list", "--user"]]
+)
+def test_an_argument_that_is_no_text_is_refused(terminal, words):
+    command = [word.replace("NAME", os.fsdecode(b"\xe9")) for word in words]
+
+    result = terminal.run(*command, os.fsdecode(b"\xe9"), code=2)
+
+    assert "not UTF-8" in result.stderr
 
 
 def test_every_option_ends_in_the_record(terminal):

@@ -24,6 +24,19 @@ def test_colour_is_for_terminals():
     assert written(write, colour=True) == "a \x1b[31mb\x1b[0m c\n"
 
 
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_may_ask_for_no_colour(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = Terminal()
+    Renderer(stream).line(Styled("b", Style.GOOD))
+
+    assert stream.getvalue() == "b\n"
+
+
 @pytest.mark.parametrize(
     ("terminal", "text"), [(True, "\x1b[32mb\x1b[0m\n"), (False, "b\n")]
 )
