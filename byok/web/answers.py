@@ -125,7 +125,7 @@ _STORE = Refusal(
     status=503,
     kind="api_error",
     code="store.unavailable",
-    message="The gateway cannot read its key store at the moment.",
+    message="The gateway cannot use its key store at the moment.",
     headers=(("retry-after", "2"),),
 )
 

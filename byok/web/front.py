@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from byok.core.edge import check_query_bytes
-from byok.core.errors import ByokError, Refusal
+from byok.core.errors import ByokError, Refusal, StoreUnavailable
 from byok.core.facts import Headers
 from byok.core.routes import check_path, split_target, without_prefix
 from byok.core.secret import Secret
@@ -88,6 +88,9 @@ class Front:
         except Exception as fault:  # noqa: BLE001 - the last who can answer for it
             if not isinstance(fault, ByokError):
                 _log.failure("a request failed")
+            if isinstance(fault, StoreUnavailable):
+                # The client is told that it failed; why is the operator's to know.
+                _log.error("the key store cannot be used: {why}", why=str(fault))
             planned = visit.record.planned
             where = planned.deployment.name if planned else None
             refusal = answers.refusal_of(fault, deployment=where)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.task import Clock
-from twisted.logger import LogLevel
+from twisted.logger import LogLevel, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from byok.core.errors import EgressViolation, Refusal, StoreUnavailable
@@ -170,6 +170,9 @@ class FrontTests(SynchronousTestCase):
         self.assertEqual(client.status, 503)
         self.assertEqual(client.answer[b"retry-after"], b"2")
         self.assertNotIn(b"byok.db", client.said)
+        said = [formatEvent(e) for e in self.events.all if e.get("why")]
+        why = "the key store cannot be used: /path/to/byok.db: disk I/O error"
+        self.assertEqual(said, [why])
 
     def test_a_stopped_request_is_a_502_not_worth_repeating(self):
         async def handler(visit: Visit) -> None:
