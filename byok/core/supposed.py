@@ -16,6 +16,7 @@ PLACEHOLDERS: Mapping[str, str] = {
     "anthropic.api_key": "sk-ant-api03-" + "x" * 80,
     "anthropic.oauth": "sk-ant-oat01-" + "x" * 80,
     "anthropic.admin": "sk-ant-admin01-" + "x" * 80,
+    "anthropic.other": "sk-ant-" + "x" * 80,
     "openai.api_key": "sk-proj-" + "x" * 80,
     "openrouter.api_key": "sk-or-v1-" + "x" * 64,
     "google.api_key": "AIza" + "x" * 35,

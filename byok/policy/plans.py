@@ -62,6 +62,10 @@ class Plans:
     def __len__(self) -> int:
         return len(self._plans)
 
+    def with_rules(self, rules: Sequence[Rule]) -> "Plans":
+        """Return the plans of other *rules*, with all else alike."""
+        return Plans(rules, self._credential_policies, gateway_names=self.gateway_names)
+
     def plan(self, context: Context, own: OwnRules = NO_OWN_RULES) -> Plan:
         """Return the plan for *context*, compiled now if it was not known."""
         request, caller = _request_of(context), _caller_of(context)

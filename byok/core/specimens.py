@@ -1,0 +1,226 @@
+"""
+A field of each kind: every name and value that policy can tell apart, one each.
+
+A field's class is not said here but found out by the classifier, from the same
+bytes that a request would have. What is proved with these fields is proved for
+all that the classifier gives the same class.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from byok.core.edge import check_edge
+from byok.core.supposed import PLACEHOLDERS
+from byok.policy import classes, names
+from byok.policy.cells import Texts
+from byok.policy.classes import Classified, How, classify
+from byok.policy.match import Glob
+from byok.policy.outcome import Headers
+from byok.policy.passing import PREFIX
+
+GATEWAY_WORD = "gateway"
+GATEWAY_KEY = PLACEHOLDERS[GATEWAY_WORD]
+
+# A value that servers read in several ways.
+NOT_ASCII = "\u00e9".encode()
+
+_BY_VALUE = frozenset({How.SHAPE, How.VALUE})
+
+_SLOTS = frozenset(name for slots in classes.OWN_SLOTS.values() for name in slots)
+
+Wanted = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Specimen:
+    """
+    One field that stands for all that policy cannot tell from it.
+
+    `token` is the part of its value whose bytes are looked for in what leaves, and
+    `word` the placeholder for it. `beside` has to come with it.
+    """
+
+    name: bytes
+    value: bytes = field(repr=False)
+    kind: Classified
+    token: bytes = field(repr=False)
+    word: str = ""
+    beside: Headers = field(default=(), repr=False)
+
+    @property
+    def headers(self) -> Headers:
+        """The field, and what has to come with it."""
+        return ((self.name, self.value), *self.beside)
+
+
+_BY_NAME = (
+    *(Glob(f"{each.decode()}*") for each in names.GATEWAY_CONTROL_PREFIXES),
+    *(Glob(f"{each.decode()}*") for each in names.PROTOCOL_PREFIXES),
+    *(Glob(f"{each.decode()}*") for each in names.OTHER_CREDENTIAL_PREFIXES),
+    *(Glob(f"{each.decode()}*") for each in names.CLIENT_NETWORK_PREFIXES),
+    *(Glob(f"{each.decode()}*") for each in names.CLIENT_IDENTITY_PREFIXES),
+    *(Glob(f"{each.decode()}*") for each in names.TRACING_PREFIXES),
+    *(Glob(f"{each.decode()}*") for each in names.SDK_TELEMETRY_PREFIXES),
+    *(Glob(f"*{each.decode()}") for each in names.OTHER_CREDENTIAL_SUFFIXES),
+    *(
+        Glob(each.decode())
+        for each in sorted(
+            names.HOP_BY_HOP
+            | names.FRAMING
+            | names.COOKIES
+            | names.OTHER_CREDENTIALS
+            | names.CLIENT_NETWORK
+            | names.CLIENT_IDENTITY
+            | names.PROTOCOL
+            | names.TRACING
+            | names.SINGLETONS
+        )
+    ),
+)
+
+
+def specimens(
+    patterns: Iterable[Glob],
+    *,
+    gateway_names: Collection[bytes],
+    wanted: Wanted,
+    drops: Iterable[Glob] = (),
+    passing: bool = False,
+) -> tuple[Specimen, ...]:
+    """
+    Return a field for each cell of names, classes and slots.
+
+    *patterns* are those that rules have for names; *wanted* says which classes
+    matter. *drops* are what filters take from lists; with *passing* there are
+    also fields that ask to be sent under another name.
+    """
+    every = _every(
+        tuple(dict.fromkeys(patterns)),
+        frozenset(gateway_names),
+        tuple(dict.fromkeys(drops)),
+        passing,
+    )
+    return tuple(each for each in every if wanted(each.kind.cls))
+
+
+@lru_cache(maxsize=64)
+def _every(
+    patterns: tuple[Glob, ...],
+    gateway_names: frozenset[bytes],
+    drops: tuple[Glob, ...],
+    passing: bool,  # noqa: FBT001 - part of what is remembered
+) -> tuple[Specimen, ...]:
+    cell = same_cell(patterns, gateway_names)
+    found: dict[tuple[object, ...], Specimen] = {}
+    members = _members(drops)
+    for name in _names(patterns, gateway_names, passing=passing):
+        for each in _of_name(name, members, gateway_names):
+            if check_edge(each.headers, b"") is None:
+                found.setdefault(cell(name, each.kind), each)
+    return tuple(found.values())
+
+
+def same_cell(
+    patterns: Iterable[Glob], gateway_names: Collection[bytes]
+) -> Callable[[bytes, Classified], tuple[object, ...]]:
+    """Return what gives the cell of a field, by its name and what it is."""
+    asked = Texts(patterns)
+
+    def cell(name: bytes, kind: Classified) -> tuple[object, ...]:
+        # Where the value has said what it is, the name has no say in it any more.
+        if kind.how in _BY_VALUE:
+            return *_name_alone(name, asked), kind.cls, kind.own_slot
+        return *_name_cell(name, asked, gateway_names), kind.cls, kind.own_slot
+
+    return cell
+
+
+def _names(
+    patterns: Sequence[Glob], gateway_names: Collection[bytes], *, passing: bool
+) -> Iterator[bytes]:
+    """Yield a name of each cell of names, and of those behind `x-pass-`."""
+    asked = Texts(patterns)
+    own = (Glob(each.decode("latin-1"), exact=True) for each in sorted(gateway_names))
+    texts = Texts((*patterns, *_BY_NAME, *own))
+    found: dict[tuple[object, ...], bytes] = {}
+    for text in ("x-custom", *texts.candidates(), *texts.candidates(infix="_")):
+        if not text or not text.isascii():
+            continue
+        name = text.encode()
+        for each in (name, PREFIX + name) if passing else (name,):
+            if check_edge(((each, b""),), b"") is None:
+                found.setdefault(_name_cell(each, asked, gateway_names), each)
+    yield from found.values()
+
+
+def _name_cell(
+    name: bytes, asked: Texts, gateway_names: Collection[bytes]
+) -> tuple[object, ...]:
+    cell: tuple[object, ...] = (
+        *_name_alone(name, asked),
+        classes.class_of_name(name),
+        name in gateway_names,
+        name.decode("latin-1") in names.NEVER_PASSED,
+    )
+    if name.startswith(PREFIX):
+        return (*cell, *_name_cell(name[len(PREFIX) :], asked, gateway_names))
+    return cell
+
+
+def _name_alone(name: bytes, asked: Texts) -> tuple[object, ...]:
+    # The credential slot knows some fields by name.
+    known = name if name in _SLOTS else b""
+    return asked.signature(name.decode("latin-1")), known
+
+
+def _of_name(
+    name: bytes, members: Sequence[bytes], gateway_names: Collection[bytes]
+) -> Iterator[Specimen]:
+    """Yield fields called *name*: each credential alone and hidden, and others."""
+    # Each name has a value of its own, to tell what left from what was put in.
+    plain = b",".join((b"value-of-" + name, *members))
+
+    def specimen(value: bytes, token: bytes, word: str = "") -> Specimen:
+        kind = classify(
+            name,
+            value,
+            gateway_names=gateway_names,
+            gateway_secrets=(GATEWAY_KEY.encode(),),
+        )
+        return Specimen(name=name, value=value, kind=kind, token=token, word=word)
+
+    yield specimen(plain, plain)
+    for word, text in PLACEHOLDERS.items():
+        token = text.encode()
+        # In Authorization a placeholder without a scheme is read as a bearer.
+        if name != b"authorization":
+            yield specimen(token, token, word)
+        yield specimen(b"Bearer " + token, token, word)
+        yield specimen(b"key " + token, token, word)
+    key = GATEWAY_KEY.encode()
+    yield specimen(
+        b"Bearer " + key if name == b"authorization" else key, key, "gateway"
+    )
+    yield specimen(NOT_ASCII, NOT_ASCII)
+    nominating = (b"connection", name)
+    if check_edge((nominating,), b"") is None and name not in names.HOP_BY_HOP:
+        yield Specimen(
+            name=name,
+            value=plain,
+            kind=Classified(cls=classes.HOP_BY_HOP, how=How.NAME),
+            token=plain,
+            beside=(nominating,),
+        )
+
+
+def _members(drops: Iterable[Glob]) -> tuple[bytes, ...]:
+    """Return a member of a list for each way in which *drops* can take it out."""
+    every = tuple(drops)
+    return tuple(
+        each.encode()
+        for each in Texts(every).witnesses()
+        if any(glob.matches(each) for glob in every)
+        and each.isascii()
+        and not set(", ") & set(each)
+    )
