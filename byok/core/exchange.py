@@ -427,6 +427,12 @@ def _why_removed(found: Deployment, removed: Sequence[slot.Removed]) -> list[str
                 f" ({each.rule}). The operator vouches for a host with"
                 " trust_client_credentials on the deployment."
             )
+        elif each.rule == floor.SLOT:
+            sentences.append(
+                f"{what} was not forwarded: it does not stand there as its provider"
+                f" reads it ({each.rule}). Send the key by itself, without quotes,"
+                " spaces or other words, and with Bearer in authorization only."
+            )
         else:
             sentences.append(f"{what} was not forwarded, by the rule {each.rule}.")
     sentences.append(

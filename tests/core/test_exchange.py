@@ -484,6 +484,15 @@ def test_a_host_that_is_not_trusted_is_told_with_the_remedy():
     assert "trust_client_credentials" in refused.message
 
 
+@pytest.mark.parametrize("around", [b'"%b"', b"%b x", b"Bearer %b", b"%b,"])
+def test_a_key_that_does_not_stand_alone_is_told_so(around):
+    name, value = API_KEY
+    refused = refusal(facts(GATEWAY_KEY, (name, around % value)), gateway(auth=ON))
+
+    assert (refused.status, refused.rule) == (401, floor.SLOT)
+    assert "Send the key by itself" in refused.message
+
+
 def test_a_rule_that_removed_a_credential_is_named():
     at = gateway(
         KEYED,
