@@ -20,6 +20,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "byok.cli.keys:keys",
         "Make, list, change and delete virtual keys.",
     ),
+    "policy": (
+        "byok.cli.policy:policy",
+        "Test, check and prove what policies do, for all requests.",
+    ),
     "validate": (
         "byok.cli.validate:validate",
         "Check a configuration and say everything that is wrong with it.",

@@ -4,7 +4,24 @@ import click
 
 from byok.cli.lazy import LazyGroup
 
-_COMMANDS: dict[str, tuple[str, str]] = {}
+_COMMANDS: dict[str, tuple[str, str]] = {
+    "effective": (
+        "byok.cli.policy_effective:policy_effective",
+        "Show what becomes of every kind of header at one deployment.",
+    ),
+    "promote": (
+        "byok.cli.policy_promote:policy_promote",
+        "Show what a document in shadow would change, and put it in force.",
+    ),
+    "show": (
+        "byok.cli.policy_show:policy_show",
+        "Show what is built in, shipped, or meant by a switch.",
+    ),
+    "test": (
+        "byok.cli.policy_test:policy_test",
+        "Run tests of policies.",
+    ),
+}
 
 
 @click.group(cls=LazyGroup, lazy=_COMMANDS)

@@ -101,6 +101,19 @@ def run(suites: Sequence[Suite], bench: Bench) -> Report:
     )
 
 
+def merged(reports: Sequence[Report]) -> Report:
+    """Put together what came of documents for several configurations."""
+    return Report(
+        suites=tuple(each for report in reports for each in report.suites),
+        coverage=Coverage(
+            rules=tuple(each for report in reports for each in report.coverage.rules),
+            unmeasured=tuple(
+                each for report in reports for each in report.coverage.unmeasured
+            ),
+        ),
+    )
+
+
 def _ids(bench: Bench) -> frozenset[str]:
     rules = (*FLOOR, *bench.gateway.plans.rules)
     return frozenset(each.id for each in rules) | _WITHOUT_RULE
