@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import settings
 from twisted.logger import (
     ILogObserver,
     LogEvent,
@@ -26,6 +27,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import provider
 
 from tests.support.sweep import SWEEP, exempt, note, report
+
+# On a busy machine an example may take long without being slow; a test that hangs
+# is stopped by the timeout of all tests.
+settings.register_profile("byok", deadline=None)
+settings.load_profile("byok")
 
 
 def pytest_configure() -> None:
