@@ -99,8 +99,6 @@ def _check_connection(headers: Headers) -> Refusal | None:
             continue
         for option in value.lower().split(b","):
             token = option.strip()
-            if token in names.CONNECTION_OPTIONS or not token:
-                continue
             if _may_not_be_nominated(token):
                 # Dropping a nominated key would silently move the bill to the
                 # deployment's owner.

@@ -164,7 +164,9 @@ def test_an_anthropic_key_is_a_bearer_at_the_compatible_endpoint():
 
     assert out.headers == (API_KEY_AS_BEARER,)
     assert out.target == b"/v1/chat/completions"
-    assert sent(chat(API_KEY_AS_BEARER), gateway(auth=ON)) == (API_KEY_AS_BEARER,)
+    as_it_came = (b"authorization", b"bearer  " + keys.ANTHROPIC_API_KEY.encode())
+    for field in (API_KEY_AS_BEARER, as_it_came):
+        assert sent(chat(field), gateway(auth=ON)) == (field,)
 
 
 def test_a_deployments_key_is_a_bearer_there_too():
@@ -334,7 +336,10 @@ def test_a_caller_is_called_by_alias_or_else_by_id():
     assert (named.name, named.user, named.team) == ("ann", "u", "t")
     assert named.tags == frozenset({"a"})
     assert named.carrier == "x-api-key"
-    assert Caller.of_key(record(), "", None).name == "key_1"
+    nameless = Caller.of_key(record(), "", None)
+    assert (nameless.name, nameless.alias) == ("key_1", "")
+    assert (nameless.user, nameless.team) == ("", "")
+    assert not nameless.is_master
 
 
 @pytest.mark.parametrize("name", ["dev-laptop", "key_1"])
@@ -395,6 +400,15 @@ def test_every_secret_of_the_gateway_is_known():
         keys.MASTER_KEY.encode(),
     }
     assert gateway_secrets(SINGLE_USER, gateway(master=None)) == ()
+
+
+def test_further_keys_of_the_gateway_are_the_gateways_too():
+    second = (b"authorization", b"Bearer " + keys.VIRTUAL_KEY_2.encode())
+    at = gateway(deployment(opaque=True, api_key=keys.DEPLOYMENT_KEY), auth=ON)
+    known = replace(DEVELOPER, others=(Secret(keys.VIRTUAL_KEY_2),))
+
+    assert second in sent(facts(second), at)
+    assert sent(facts(second), at, caller=known) == (VERSION, DEPLOYMENT_KEY)
 
 
 @pytest.mark.parametrize(

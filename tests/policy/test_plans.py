@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,6 +83,74 @@ def test_own_rules_tell_requests_apart_like_all_others():
     assert plans.plan(rulesets.PLAIN, own).apply(field).sends == field
     streamed = replace(rulesets.PLAIN, stream=True)
     assert plans.plan(streamed, own).apply(field).sends == ()
+
+
+TOLD_APART = [
+    # what differs, in what, and a match that holds for the plain request alone
+    ("route", "/v1/other", {"route": "/v1/messages"}),
+    ("method", "GET", {"method": "POST"}),
+    ("model", "gpt", {"model": "claude-*"}),
+    ("model_group", "gpt", {"model_group": "claude-*"}),
+    ("deployment", "relay", {"deployment": "main"}),
+    ("provider", "openai", {"provider": "anthropic"}),
+    ("host", "relay.example.net", {"host": "api.anthropic.com"}),
+    ("stream", True, {"stream": False}),
+    ("vouched", False, {"header": {"trust": "here"}}),
+    ("key", "ops", {"key": "dev-laptop"}),
+    ("key_id", "key_2", {"key": "key_1"}),
+    ("team", "core", {"team": "growth"}),
+    ("user", "bob", {"user": "ann"}),
+    ("tags", frozenset({"red"}), {"tags": {"none": "red"}}),
+    ("auth", "x-api-key", {"auth": "x-litellm-api-key"}),
+    ("client_ip", "192.0.2.1", {"client_ip": "10.0.0.0/8"}),
+]
+
+
+@pytest.mark.parametrize(("dimension", "value", "match"), TOLD_APART)
+def test_no_plan_is_shared_between_what_a_rule_tells_apart(dimension, value, match):
+    rules = rulesets.read(Tier.KEY, {"id": "a", "action": "forward", "match": match})
+    other = replace(rulesets.PLAIN, **{dimension: value})
+    field = ((b"x-one", b"1"),)
+
+    shared = Plans(rules)
+    assert shared.plan(rulesets.PLAIN).apply(field).sends == field
+    assert shared.plan(other).apply(field).sends == ()
+    own, bare = OwnRules(id="key-1", rules=rules), Plans(())
+    assert bare.plan(rulesets.PLAIN, own).apply(field).sends == field
+    assert bare.plan(other, own).apply(field).sends == ()
+
+
+@pytest.mark.parametrize(
+    ("dimension", "value", "field"),
+    [
+        ("trusted", frozenset(), (b"x-api-key", b"sk-ant-api03-1")),
+        ("plaintext", True, (b"x-vault-token", b"1")),
+        ("deployment_key", True, (b"x-one", b"1")),
+    ],
+)
+def test_no_plan_is_shared_between_destinations(dimension, value, field):
+    unless = {"credential": "deployment"}
+    rules = rulesets.read(Tier.KEY, {"id": "a", "action": "forward", "unless": unless})
+    other = replace(rulesets.PLAIN, **{dimension: value})
+    plans = Plans(rules)
+
+    assert plans.plan(rulesets.PLAIN).apply((field,)).sends == (field,)
+    assert plans.plan(other).apply((field,)).sends == ()
+
+
+def test_no_plan_is_shared_between_callers_with_rules_of_their_own():
+    one = OwnRules(
+        id="key-1", rules=rulesets.read(Tier.KEY, {"id": "a", "action": "forward"})
+    )
+    other = OwnRules(
+        id="key-2", rules=rulesets.read(Tier.KEY, {"id": "a", "action": "strip"})
+    )
+    plans = Plans(())
+    field = ((b"x-one", b"1"),)
+
+    assert plans.plan(rulesets.PLAIN, one).apply(field).sends == field
+    assert plans.plan(rulesets.PLAIN, other).apply(field).sends == ()
+    assert plans.plan(rulesets.PLAIN).apply(field).sends == ()
 
 
 @given(

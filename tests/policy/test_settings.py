@@ -133,6 +133,14 @@ def test_where_one_true_is_enough_the_rule_says_by_which_word_it_won():
     assert {rule.action for rule in rules} == {Action.FORWARD}
     agreeing = settings_rules(switch(True, True), switch(True, True), either=True)
     assert {rule.compat for rule in agreeing} == {""}
+    stricter = settings_rules(switch(False, True), switch(True, False))
+    assert {rule.compat for rule in stricter} == {""}
+
+
+def test_where_one_true_is_enough_two_falses_still_strip():
+    rules = settings_rules(switch(False, False), switch(False, False), either=True)
+
+    assert [rule.action for rule in rules] == [Action.STRIP] * 4
 
 
 def test_a_narrower_forward_is_stopped_by_no_switch():
@@ -295,6 +303,7 @@ def test_extra_headers_are_put_in_for_their_deployment():
         {
             "X-Team": ("blue", LINES["general_settings"], ""),
             "anthropic-beta": ("a,b", LINES["general_settings"], ""),
+            "OpenAI-Beta": ("c", LINES["general_settings"], ""),
         },
     )
 
@@ -303,12 +312,14 @@ def test_extra_headers_are_put_in_for_their_deployment():
     ] == [
         ("main.extra_headers.x-team", Tier.MODEL, When.SET),
         ("main.extra_headers.anthropic-beta", Tier.MODEL, When.APPEND),
+        ("main.extra_headers.openai-beta", Tier.MODEL, When.APPEND),
     ]
     forward = rulesets.read(Tier.PACK, {"id": "all", "action": "forward"})
     sent = apply((*rules, *forward), (b"x-team", b"red"), (b"anthropic-beta", b"c"))
     assert sent.sends == (
         (b"anthropic-beta", b"c"),
         (b"anthropic-beta", b"a,b"),
+        (b"openai-beta", b"c"),
         (b"x-team", b"blue"),
     )
     assert apply(rules, context=RELAY).sends == ()
