@@ -7,7 +7,7 @@ Everything is built here and handed to whoever uses it. Nothing is opened before
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ class GatewayService(MultiService):
 
     *fail* is called where the start does not succeed. *observer*, if given, takes
     the place of twistd's own log, which would write what must not be written.
-    *announce* is told what to paste into a shell.
+    *announce* is told what to paste into a shell, line by line.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class GatewayService(MultiService):
         reactor: Any,
         live: LiveSecrets,
         fail: Callable[[], None],
-        announce: Callable[[str], None],
+        announce: Callable[[Sequence[str]], None],
         observer: ILogObserver | None = None,
         explain_each: bool = False,
     ) -> None:
@@ -155,7 +155,7 @@ class GatewayService(MultiService):
 
     async def _listen(self, listener: Listener, site: GatewaySite) -> Listening:
         try:
-            endpoint = serverFromString(self._reactor, listener.endpoint)
+            endpoint = serverFromString(self._reactor, listener.opened_as)
             port = await endpoint.listen(site)
         except (CannotListenError, OSError, ValueError) as error:
             raise StartFailed(
@@ -164,8 +164,9 @@ class GatewayService(MultiService):
         self._ports.append(port)
         found = listening_at(port.getHost(), secure=listener.kind == "ssl")
         _log.info(
-            "listening on {address} port {port}, reachable from {exposure}",
+            "listening on {place}, reachable from {exposure}",
             event="listening",
+            place=found.place,
             address=found.address,
             port=found.port,
             exposure=found.exposure,
@@ -178,10 +179,9 @@ class GatewayService(MultiService):
             self.listening,
             key_header=first,
             single_user=config.general.single_user,
-            make_key=_command("keys", "create", "-c", str(config.path)),
+            make_key=_make_key(config.path),
         )
-        for line in lines:
-            self._announce(line)
+        self._announce(lines)
 
     def _front(self, config: Config, store: Store) -> Front:
         gateway, general = config.gateway, config.general
@@ -240,8 +240,14 @@ async def _check(store: Store) -> None:
     await store.keys.maybe_by_name("readiness")
 
 
-def _command(*words: str) -> str:
-    """Return a `byok` command as somebody in this directory can paste it."""
-    beside = Path(sys.argv[0]).with_name("byok")
+def _make_key(config: Path) -> str:
+    """
+    Return the `byok` command that makes a key, as it can be pasted anywhere.
+
+    No two keys have one alias. The time is in it so that the second paste, or the
+    second shell, gets a key as well.
+    """
+    beside = Path(sys.argv[0]).absolute().with_name("byok")
     byok = str(beside) if beside.is_file() else "byok"
-    return shlex.join([byok, *words])
+    command = shlex.join([byok, "keys", "create", "-c", str(config.absolute())])
+    return f'{command} --alias "$(whoami)-$(date +%Y%m%d-%H%M%S)"'

@@ -3,7 +3,7 @@
 import atexit
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn, TextIO
 
@@ -99,11 +99,12 @@ def makeService(options: Options) -> IService:
 
     config = _load(options)
     twistd: Mapping[str, Any] = options.parent or {}
-    if twistd.get("logger"):
-        sys.exit(
-            "byok writes its own log, so that no secret gets into it: use --logfile,"
-            " and `byok --log-format json`, in place of --logger"
-        )
+    for option in ("logger", "syslog"):
+        if twistd.get(option):
+            sys.exit(
+                "byok writes its own log, so that no secret gets into it: use"
+                f" --logfile, and `byok --log-format json`, in place of --{option}"
+            )
     live = LiveSecrets()
     stream = _log_stream(twistd)
     as_json = (options["log-format"] or _default_format(config)) == "json"
@@ -113,7 +114,7 @@ def makeService(options: Options) -> IService:
         reactor=reactor,
         live=live,
         observer=make_observer(stream, live, minimum=options.level),
-        announce=_announcing if as_json else lambda line: _write(stream, line),
+        announce=_announce if as_json else lambda lines: _write(stream, lines),
         explain_each=options.level is LogLevel.debug,
         fail=lambda: _stop_in_failure(reactor),
     )
@@ -145,14 +146,14 @@ def _log_stream(twistd: Mapping[str, Any]) -> TextIO:
     return Path(str(name or "twistd.log")).open("a", encoding="utf-8")
 
 
-def _write(stream: TextIO, line: str) -> None:
-    stream.write(line + "\n")
+def _write(stream: TextIO, lines: Sequence[str]) -> None:
+    stream.writelines(f"{line}\n" for line in lines)
     stream.flush()
 
 
-def _announcing(line: str) -> None:
-    if line:
-        Logger(namespace="byok.service").info("{line}", event="banner", line=line)
+def _announce(lines: Sequence[str]) -> None:
+    log = Logger(namespace="byok.service")
+    log.info("how to use it from Claude Code", event="banner", lines=list(lines))
 
 
 def _stop_in_failure(reactor: Any) -> None:

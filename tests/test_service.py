@@ -1,11 +1,15 @@
 """The composed gateway: what it opens, and what it does when it cannot."""
 
+import shlex
+import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 from twisted.internet import reactor
 from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.protocol import Factory
+from twisted.logger import formatEvent
 from twisted.trial.unittest import TestCase
 
 from byok.config import load
@@ -29,7 +33,7 @@ class ServiceTests(TestCase):
         self.directory.mkdir()
         self.live = LiveSecrets()
         self.failures: list[str] = []
-        self.announced: list[str] = []
+        self.announced: list[Sequence[str]] = []
 
     def service(self, *listen: str, **sections: object) -> GatewayService:
         config = {
@@ -84,7 +88,29 @@ class ServiceTests(TestCase):
         answer = await client.end()
 
         self.assertEqual(answer.status, 200)
-        self.assertIn("no TCP listener", self.announced[0])
+        (lines,) = self.announced
+        self.assertIn("no TCP listener", lines[0])
+
+    async def test_a_unix_socket_is_not_everybodys(self):
+        socket, open_one = self.directory / "byok.sock", self.directory / "open.sock"
+        await self.run_service(
+            self.service(f"unix:{socket}", f"unix:{open_one}:mode=666")
+        )
+
+        modes = [stat.S_IMODE(each.stat().st_mode) for each in (socket, open_one)]
+        self.assertEqual(modes, [0o660, 0o666])
+        first, _ = (formatEvent(each) for each in self.said("listening"))
+        self.assertEqual(
+            first, f"listening on {socket}, reachable from this machine only"
+        )
+
+    async def test_what_to_paste_works_from_every_directory(self):
+        await self.run_service(self.service("tcp:0:interface=127.0.0.1"))
+
+        (lines,) = self.announced
+        (line,) = [each for each in lines if " keys create " in each]
+        config = self.directory.absolute() / "config.yaml"
+        self.assertIn(f" keys create -c {shlex.quote(str(config))} --alias ", line)
 
     async def test_its_secrets_are_known_to_the_log(self):
         await self.run_service(self.service("tcp:0:interface=127.0.0.1"))

@@ -138,10 +138,14 @@ def test_a_listener_on_the_command_line_that_is_none_ends_with_a_word(config: Pa
         makeService(parsed("-c", str(config), "--listen", "carrier-pigeon:1"))
 
 
-def test_a_log_that_is_not_cleaned_is_refused(config: Path):
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("logger", "twisted.logger.textFileLogObserver"), ("syslog", 1)],
+)
+def test_a_log_that_is_not_cleaned_is_refused(config: Path, option, value):
     options = parsed("-c", str(config))
     options.parent = usage.Options()
-    options.parent["logger"] = "twisted.logger.textFileLogObserver"
+    options.parent[option] = value
 
-    with pytest.raises(SystemExit, match="--log-format"):
+    with pytest.raises(SystemExit, match=f"--log-format.*in place of --{option}"):
         makeService(options)

@@ -1,9 +1,9 @@
 """
 Endpoint strings of Twisted: what byok listens on, and who can reach it.
 
-The strings are Twisted's own and are handed to it unchanged; they are read here
-only far enough to refuse nonsense before the start and to know whether a listener
-can be reached from another machine.
+The strings are Twisted's own and are handed to it as they are, but for the mode of
+a Unix socket; they are read here only far enough to refuse nonsense before the start
+and to know whether a listener can be reached from another machine.
 """
 
 import re
@@ -13,6 +13,9 @@ from ipaddress import ip_address
 DEFAULT = "tcp:4000:interface=127.0.0.1"
 
 _PART = re.compile(r"((?:[^:=\\]|\\.)*)([:=]|\Z)")
+# Twisted's own default lets everybody on the machine in.
+UNIX_MODE = "660"
+
 _MAX_PORT = 65535
 
 
@@ -22,9 +25,14 @@ class ListenerError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
-    """One endpoint to listen on."""
+    """
+    One endpoint to listen on.
+
+    `endpoint` is the string as it was written and `opened_as` as Twisted gets it.
+    """
 
     endpoint: str
+    opened_as: str
     kind: str
     is_loopback: bool
 
@@ -38,16 +46,27 @@ def parse(endpoint: str) -> Listener:
             _check_port(positional, named)
             interface = named.get("interface", "")
             return Listener(
-                endpoint=endpoint, kind=kind, is_loopback=_is_loopback(interface)
+                endpoint=endpoint,
+                opened_as=endpoint,
+                kind=kind,
+                is_loopback=_is_loopback(interface),
             )
         case "unix":
             address = named.get("address", positional[1] if len(positional) > 1 else "")
             if not address:
                 raise ListenerError("a unix listener needs the path of its socket")
-            return Listener(endpoint=endpoint, kind=kind, is_loopback=True)
+            has_mode = "mode" in named or len(positional) > len(("unix", "path"))
+            return Listener(
+                endpoint=endpoint,
+                opened_as=endpoint if has_mode else f"{endpoint}:mode={UNIX_MODE}",
+                kind=kind,
+                is_loopback=True,
+            )
         case "systemd":
             # Which addresses the socket unit has is not known here.
-            return Listener(endpoint=endpoint, kind=kind, is_loopback=False)
+            return Listener(
+                endpoint=endpoint, opened_as=endpoint, kind=kind, is_loopback=False
+            )
         case _:
             raise ListenerError(
                 "a listener begins with tcp:, tcp6:, ssl:, unix: or systemd:"

@@ -28,6 +28,11 @@ class Listening:
         return f"{'https' if self.secure else 'http'}://{host}:{self.port}"
 
     @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return self.address if self.port is None else f"{self.address} port {self.port}"
+
+    @property
     def exposure(self) -> str:
         """From where it can be reached."""
         if self.port is None or self.address.startswith(_ON_THIS_MACHINE):
@@ -63,8 +68,8 @@ def banner(
         return ("no TCP listener: give Claude Code the address of what stands before",)
     key = f'export ANTHROPIC_CUSTOM_HEADERS="{key_header}: $({make_key})"'
     about_key = (
-        "The second line makes you a byok key, which is shown this once; if you have",
-        "one, write it in place of $(...).",
+        "The second line makes you a byok key, another one each time it is pasted; if",
+        "you have one, write it in place of $(...).",
     )
     return (
         "To use it from Claude Code, paste into another shell:",

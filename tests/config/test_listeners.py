@@ -35,6 +35,23 @@ def test_a_listener_knows_whether_others_can_reach_it(endpoint, loopback):
 
 
 @pytest.mark.parametrize(
+    ("endpoint", "opened_as"),
+    [
+        ("unix:/run/byok.sock", "unix:/run/byok.sock:mode=660"),
+        ("unix:address=/run/byok.sock", "unix:address=/run/byok.sock:mode=660"),
+        ("unix:/run/byok.sock:mode=600", "unix:/run/byok.sock:mode=600"),
+        ("unix:/run/byok.sock:666", "unix:/run/byok.sock:666"),
+        (DEFAULT, DEFAULT),
+        ("systemd:domain=INET:index=0", "systemd:domain=INET:index=0"),
+    ],
+)
+def test_a_unix_socket_lets_in_its_group_where_nothing_else_is_said(
+    endpoint, opened_as
+):
+    assert parse(endpoint).opened_as == opened_as
+
+
+@pytest.mark.parametrize(
     "endpoint",
     [
         "",

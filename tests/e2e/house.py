@@ -1,7 +1,7 @@
 """A whole gateway in this process, between a raw client and a scripted provider."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -91,7 +91,7 @@ class House(TestCase):
         directory.mkdir()
         path = directory / "config.yaml"
         path.write_text(yaml.safe_dump(self.configuration()))
-        self.announced: list[str] = []
+        self.announced: list[Sequence[str]] = []
         self.failures: list[str] = []
         return GatewayService(
             load(path, environ=ENVIRONMENT, listen=["tcp:0:interface=127.0.0.1"]),

@@ -1,9 +1,11 @@
 """The gateway as twistd runs it: how it starts, fails to start, and ends."""
 
+import getpass
 import json
 import signal
 import socket
 import stat
+import subprocess
 import sys
 from http.client import HTTPConnection
 from pathlib import Path
@@ -19,6 +21,8 @@ from tests.support.sweep import exempt
 pytestmark = pytest.mark.e2e
 
 NOWHERE = "http://127.0.0.1:1"
+SHOW = 'echo "$ANTHROPIC_BASE_URL $ANTHROPIC_CUSTOM_HEADERS"'
+NEXT_SECOND = 'now=$(date); while [ "$(date)" = "$now" ]; do :; done'
 
 
 def started(directory: Path, *arguments: str, env=None) -> Watched:
@@ -46,24 +50,50 @@ def test_it_listens_tells_where_and_ends_cleanly(tmp_path: Path):
 
         assert listening["address"] == "127.0.0.1"
         assert listening["exposure"] == "this machine only"
-        for line in (
-            f"  export ANTHROPIC_BASE_URL={gateway.url}",
-            "  export CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1",
-        ):
-            gateway.wait_for_event("banner", line=line)
+
+
+def test_the_lines_it_prints_make_a_shell_ready_each_time_they_are_pasted(
+    tmp_path: Path,
+):
+    home, elsewhere = tmp_path / "my gateway", tmp_path / "elsewhere"
+    home.mkdir()
+    elsewhere.mkdir()
+    with Gateway(home, own_key_config(NOWHERE)) as gateway:
+        lines = gateway.wait_for_event("banner")["lines"]
+        assert isinstance(lines, list)
+        pasted = "\n".join(line for line in lines if line.startswith("  export "))
+
+        done = subprocess.run(
+            ["sh", "-c", f"{pasted}\n{SHOW}\n{NEXT_SECOND}\n{pasted}\n{SHOW}"],
+            cwd=elsewhere,
+            env=environment(elsewhere),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        callers = set()
+        for line in done.stdout.splitlines():
+            url, name, key = line.split()
+            assert (url, name) == (gateway.url, "x-litellm-api-key:")
+            callers.add(caller_of(gateway, key))
+        assert len(callers) == 2, done.stderr
+        assert {name[:-16] for name in callers} == {getpass.getuser()}
+
+
+def caller_of(gateway: Gateway, key: str) -> str:
+    connection = HTTPConnection("127.0.0.1", gateway.port, timeout=20)
+    connection.request("GET", "/byok/whoami", headers={"x-litellm-api-key": key})
+    name = json.loads(connection.getresponse().read())["key"]
+    connection.close()
+    return str(name)
 
 
 def test_a_key_made_before_a_restart_works_after_it(tmp_path: Path):
     with Gateway(tmp_path, own_key_config(NOWHERE)) as gateway:
         gateway.make_key(key_alias="anna")
     with Gateway(tmp_path, own_key_config(NOWHERE)) as gateway:
-        connection = HTTPConnection("127.0.0.1", gateway.port, timeout=20)
-        connection.request(
-            "GET", "/byok/whoami", headers={"x-litellm-api-key": keys.VIRTUAL_KEY}
-        )
-
-        assert json.loads(connection.getresponse().read())["key"] == "anna"
-        connection.close()
+        assert caller_of(gateway, keys.VIRTUAL_KEY) == "anna"
 
 
 def test_the_first_start_makes_a_master_key_that_only_its_owner_can_read(
