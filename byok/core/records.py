@@ -74,6 +74,8 @@ class Deciding:
     caller: Caller
     result: Decided | Refusal
     sent: Headers = field(default=(), repr=False)
+    config_digest: str = ""
+    generation: str = ""
     end: End = field(default_factory=End)
 
     @property
@@ -84,15 +86,13 @@ class Deciding:
 
 class RecordBuilder:
     """
-    Writes the records of one generation of configuration.
+    Writes records of decisions.
 
     What is the same for all fields of one cell is worked out once: a client sends
     the same twenty headers at each turn.
     """
 
-    def __init__(self, *, config_digest: str = "", generation: str = "") -> None:
-        self._config_digest = config_digest
-        self._generation = generation or config_digest
+    def __init__(self) -> None:
         self._cells: dict[tuple[object, ...], _Cell] = {}
 
     def build(self, deciding: Deciding) -> dict[str, object]:
@@ -103,8 +103,8 @@ class RecordBuilder:
             "version": VERSION,
             "id": deciding.id,
             "time": round(deciding.at, 3),
-            "config_digest": self._config_digest or None,
-            "generation": self._generation or None,
+            "config_digest": deciding.config_digest or None,
+            "generation": deciding.generation or deciding.config_digest or None,
             "caller": _caller(deciding.caller),
             "request": _request(deciding, hidden),
             "verdict": "deny" if deciding.refusal else "allow",
@@ -177,7 +177,7 @@ class RecordBuilder:
             cell = _Cell(
                 verdict=verdict,
                 how=kind.how,
-                level=_level(result, name, kind),
+                level=result.plan.log_level(name, kind, source),
                 row=_row(hidden.name(name), kind, verdict, hidden),
                 depends=verdict.action is Action.FILTER,
             )
@@ -240,12 +240,6 @@ class _Hidden:
             or _LOWER_SHAPE.search(lower) is not None
             or any(value in lower for value in self._values)
         )
-
-
-def _level(result: Decided, name: bytes, kind: Classified) -> LogLevel:
-    if result.plan is None:
-        return LogLevel.HASH if kind.is_credential else LogLevel.CLASS
-    return result.plan.log_level(name, kind, result.outcome.credential.source)
 
 
 def _row(

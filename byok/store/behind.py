@@ -8,8 +8,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from byok.core.decision_queries import Wanted
 from byok.core.errors import StoreUnavailable
-from byok.store.decisions import DecisionStore, Entry, Wanted
+from byok.store.decisions import DecisionStore, Entry
 
 INTERVAL_S = 0.5
 MOST_WAITING = 2000

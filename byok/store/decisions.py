@@ -6,6 +6,8 @@ from typing import Protocol, Self, cast
 
 from msgspec import json
 
+from byok.core.decision_queries import Wanted
+
 Record = Mapping[str, object]
 
 
@@ -50,34 +52,6 @@ class Entry:
 def read(text: str) -> dict[str, object]:
     """Return the record that *text* is."""
     return cast("dict[str, object]", json.decode(text))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """
-    Which records to list: all of these true, the newest first.
-
-    `key` is an id or an alias. `rule` is the id of one that decided, lost, or would
-    have decided. `since` is in seconds of the epoch.
-    """
-
-    limit: int = 100
-    key: str | None = None
-    deployment: str | None = None
-    verdict: str | None = None
-    rule: str | None = None
-    payer: str | None = None
-    shadow: bool = False
-    since: float | None = None
-
-    def names_rule(self, text: str) -> bool:
-        """Does the record that *text* is name the rule that is asked for?"""
-        return self.rule is None or self.needle in text
-
-    @property
-    def needle(self) -> str:
-        """How the text of a record names the rule."""
-        return f'"rule":{json.encode(self.rule).decode("utf-8")}'
 
 
 class DecisionStore(Protocol):

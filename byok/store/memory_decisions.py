@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from byok.store.decisions import Entry, Wanted
+from byok.core.decision_queries import Wanted
+from byok.store.decisions import Entry
 
 
 class MemoryDecisionStore:

@@ -6,8 +6,9 @@ from itertools import islice
 
 import sqlalchemy as sa
 
+from byok.core.decision_queries import Wanted
 from byok.store.dbpool import DbPool
-from byok.store.decisions import Entry, Wanted
+from byok.store.decisions import Entry
 from byok.store.engine import reading, writing
 from byok.store.tables import decisions
 

@@ -39,13 +39,14 @@ def deciding(
         sent=lay_out(asked, result).headers
         if isinstance(result, Decided) and left
         else (),
+        config_digest="sha256:1",
         end=end or End(),
     )
 
 
 def recorded(asked: RequestFacts, at: Gateway, **more: Any) -> Json:
     """Record a decision as JSON that was written and read again."""
-    builder = RecordBuilder(config_digest="sha256:1")
+    builder = RecordBuilder()
     record = json.loads(json.dumps(builder.build(deciding(asked, at, **more))))
     VALIDATOR.validate(record)
     return record

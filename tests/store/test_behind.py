@@ -5,9 +5,10 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 
+from byok.core.decision_queries import Wanted
 from byok.core.errors import StoreUnavailable
 from byok.store.behind import WriteBehind
-from byok.store.decisions import Wanted, read
+from byok.store.decisions import read
 from byok.store.memory_decisions import MemoryDecisionStore
 from tests.store.test_decisions import entry
 

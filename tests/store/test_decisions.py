@@ -7,9 +7,10 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
+from byok.core.decision_queries import Wanted
 from byok.core.errors import StoreUnavailable
 from byok.policy.rules import Tier
-from byok.store.decisions import DecisionStore, Entry, Wanted, read
+from byok.store.decisions import DecisionStore, Entry, read
 from byok.store.memory_decisions import MemoryDecisionStore
 from byok.store.opening import open_keys, open_store
 from byok.store.peek import peek_decisions
