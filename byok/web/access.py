@@ -6,6 +6,7 @@ What a client chose freely (a model, a user id) is shortened; the log's own
 observers make it harmless to print.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
 from twisted.internet.interfaces import IReactorTime
@@ -44,6 +45,7 @@ _PARTS = (
     ("request_id", "{request_id}"),
 )
 
+_PLAIN = re.compile(r"""[^\s"'=]+""")
 _UNREMARKABLE = frozenset({None, "", "complete"})
 
 _log = Logger(namespace="byok.access")
@@ -167,8 +169,20 @@ class AccessLog:
         """Write the line; at debug level where it is *quiet*."""
         level = LogLevel.debug if quiet else LogLevel.info
         fields = record.fields(now=self._clock.seconds())
-        parts = [text for name, text in _PARTS if fields[name] not in _UNREMARKABLE]
+        parts = [
+            _part(text, fields[name])
+            for name, text in _PARTS
+            if fields[name] not in _UNREMARKABLE
+        ]
         _log.emit(level, " ".join(("{method} {route} {status}", *parts)), **fields)
+
+
+def _part(text: str, value: object) -> str:
+    # A user or a model is what a client says it is. With a space or a quote in it,
+    # it could say the fields that follow as well.
+    if isinstance(value, str) and "=" in text and not _PLAIN.fullmatch(value):
+        return text.replace("}", "!r}")
+    return text
 
 
 def _user_of(headers: Headers, names: Sequence[bytes]) -> str | None:

@@ -81,6 +81,13 @@ class AccessTests(House):
         self.assertNotIn("None", text)
         self.assertIn("POST /v1/messages 401 error=auth.missing-key", text)
 
+    async def test_what_a_client_says_of_itself_cannot_pass_for_other_fields(self):
+        await self.message(headers=(*OWN, ("x-litellm-user-id", "me payer=org")))
+
+        text = formatEvent(self.line())
+        self.assertIn(" user='me payer=org' model=", text)
+        self.assertEqual(self.line()["user"], "me payer=org")
+
     async def test_headers_about_the_decision_are_off_unless_asked_for(self):
         answer = await self.message()
 
