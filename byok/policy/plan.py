@@ -22,6 +22,7 @@ from byok.policy.outcome import (
 )
 from byok.policy.responses import ResponsePlan
 from byok.policy.rules import Action, Direction, LogLevel, Rule
+from byok.policy.shapes import Shapes
 from byok.policy.slot import (
     Candidate,
     CredentialDecision,
@@ -34,8 +35,7 @@ from byok.policy.tiers import Overridden, Reason, losers, resolve
 REDACTED = b"[redacted]"
 
 # Names come from clients, so what is remembered of them has a bound; past it a
-# name is classified and judged anew each time.
-_MAX_NAMES = 1024
+# field is judged anew each time.
 _MAX_CELLS = 4096
 
 
@@ -47,10 +47,10 @@ class Plan:
         "_gateway_names",
         "_grants",
         "_injects",
-        "_kinds",
         "_logs",
         "_requests",
         "_rules",
+        "_shapes",
         "_twin",
         "context",
         "credential_policy",
@@ -90,8 +90,9 @@ class Plan:
                 credential_policy,
                 gateway_names,
             )
-        # Kinds of fields whose class their name alone gives.
-        self._kinds: dict[bytes, Classified] = {}
+        self._shapes = Shapes(
+            self.decide, drop_values=drop_values, gateway_names=gateway_names
+        )
         self._cells: dict[tuple[bytes, str, bool, str | None], Verdict] = {}
 
     def apply(
@@ -102,12 +103,36 @@ class Plan:
         nominated: Collection[bytes] = (),
     ) -> Outcome:
         """
+        Decide *headers*, from memory where a request of their shape was met.
+
+        What `Connection` has *nominated* belongs to this hop and is stripped.
+        """
+        if nominated:
+            return self.decide(headers, gateway_secrets, nominated)
+        return self._shapes.apply(headers, gateway_secrets)
+
+    def decide(
+        self,
+        headers: Headers,
+        gateway_secrets: Collection[bytes],
+        nominated: Collection[bytes] = (),
+    ) -> Outcome:
+        """
         Decide every field of *headers*, the credential, and what is put in.
 
-        Credentials are decided first, since rules may ask which one leaves. What
-        `Connection` has *nominated* belongs to this hop and is stripped like it.
+        Credentials are decided first, since rules may ask which one leaves.
         """
-        kinds = self._classify(headers, gateway_secrets, nominated)
+        kinds = [
+            _NOMINATED
+            if name in nominated
+            else classify(
+                name,
+                value,
+                gateway_names=self._gateway_names,
+                gateway_secrets=gateway_secrets,
+            )
+            for name, value in headers
+        ]
         first = {
             index: self.judge(headers[index][0], kind, None)
             for index, kind in enumerate(kinds)
@@ -131,55 +156,8 @@ class Plan:
         )
         if self._twin is None:
             return outcome
-        other = self._twin.apply(
-            headers, gateway_secrets=gateway_secrets, nominated=nominated
-        )
+        other = self._twin.decide(headers, gateway_secrets, nominated)
         return replace(outcome, shadow=differences(outcome, other))
-
-    def _classify(
-        self,
-        headers: Headers,
-        gateway_secrets: Collection[bytes],
-        nominated: Collection[bytes],
-    ) -> list[Classified]:
-        """
-        Classify each field, the costly way only where its value needs it.
-
-        A value without any of the marks a credential must hold has the class of
-        its name; which marks occur at all is asked once of all values together.
-        """
-        text = b"\n".join([value for _, value in headers])
-        marks = [mark for mark in classes.MARKS if mark in text]
-        marks += [secret for secret in gateway_secrets if secret and secret in text]
-        costly = b"basic" in text.lower() or not text.isascii()
-        known = self._kinds
-        kinds: list[Classified] = []
-        for name, value in headers:
-            kind = known.get(name)
-            if kind is None or costly or _holds_any(value, marks):
-                kind = self._classify_one(name, value, gateway_secrets)
-            if nominated and name in nominated:
-                kind = _NOMINATED
-            kinds.append(kind)
-        return kinds
-
-    def _classify_one(
-        self, name: bytes, value: bytes, gateway_secrets: Collection[bytes]
-    ) -> Classified:
-        kind = classify(
-            name,
-            value,
-            gateway_names=self._gateway_names,
-            gateway_secrets=gateway_secrets,
-        )
-        by_name = kind.how in (How.NAME, How.DEFAULT)
-        if (
-            by_name
-            and not kind.is_provider_credential
-            and len(self._kinds) < _MAX_NAMES
-        ):
-            self._kinds[name] = kind
-        return kind
 
     def judge(self, name: bytes, kind: Classified, source: str | None) -> Verdict:
         """
@@ -432,6 +410,8 @@ def drop_values(value: bytes, drop: Sequence[Glob]) -> bytes | None:
     Nothing is reordered or respelt: where no member goes, the bytes are the same.
     None means that none is left.
     """
+    if not any(glob.text.partition("*")[0].encode() in value for glob in drop):
+        return value
     members = value.split(b",")
     kept = [
         member
@@ -494,13 +474,6 @@ def _asks_of_request(rule: Rule) -> bool:
     return rule.action is Action.REQUIRE or (
         rule.action is Action.DENY and (header.is_empty or header.present is not None)
     )
-
-
-def _holds_any(value: bytes, marks: Sequence[bytes]) -> bool:
-    for mark in marks:  # noqa: SIM110 - a generator costs more than all the tests
-        if mark in value:
-            return True
-    return False
 
 
 def _is_offered(name: bytes, kind: Classified) -> bool:

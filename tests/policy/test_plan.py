@@ -328,15 +328,13 @@ def test_only_what_was_meant_as_the_credential_is_missed(name, value, offered):
 # Memory
 
 
-def test_what_is_remembered_of_names_is_bounded(monkeypatch):
-    monkeypatch.setattr(plan_module, "_MAX_NAMES", 2)
+def test_what_is_remembered_of_fields_is_bounded(monkeypatch):
     monkeypatch.setattr(plan_module, "_MAX_CELLS", 2)
     plan = Plan(rulesets.PLAIN, pack(FORWARD), CredentialPolicy())
     headers = tuple((b"x-%d" % number, b"1") for number in range(5))
 
     assert plan.apply(headers).sends == headers
     assert plan.apply(headers).sends == headers
-    assert len(plan._kinds) == 2
     assert len(plan._cells) == 2
 
 
