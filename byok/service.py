@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.defer import (
+    Deferred,
+    gatherResults,
+    maybeDeferred,
+)
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorTime
@@ -21,30 +25,22 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 
-from byok.config import Config, with_master_key
+from byok.assembly import Lasting
+from byok.config import Config, Report, examine, with_master_key
 from byok.config.listeners import Listener
-from byok.config.sources import changed
 from byok.core import carriers
 from byok.core.errors import ByokError
 from byok.logs.live import LiveSecrets
+from byok.reload.hangup import HangUp
+from byok.reload.reloading import Reloading
 from byok.store.location import store_path
-from byok.store.lookup import KeyLookup
 from byok.store.opening import Store, open_store
-from byok.upstream.provider import Providers
-from byok.web.access import AccessLog
-from byok.web.admin import Admin
-from byok.web.admin_guard import admin_carriers
-from byok.web.admin_keys import KeyAdmin
+from byok.upstream.guard import EgressGuard
+from byok.upstream.provider import IDLE_S
 from byok.web.banner import Listening, banner, listening_at
+from byok.web.decisions import DecisionLog, decision_log
 from byok.web.downstream import GatewaySite
 from byok.web.front import Front
-from byok.web.health import Health
-from byok.web.identity import Identity
-from byok.web.models import Models
-from byok.web.places import Places
-from byok.web.proxy import Proxy
-from byok.web.watch import ConfigWatch
-from byok.web.whoami import WhoAmI
 
 _log = Logger(namespace="byok.service")
 
@@ -55,11 +51,15 @@ class StartFailed(ByokError):
 
 class GatewayService(MultiService):
     """
-    One gateway: its store, its way out, its listeners.
+    One gateway: its store, its listeners, and the configuration in use.
+
+    What a configuration says is built as a whole, a generation, and a reload puts
+    another one in its place. Store and listeners stay for the life of the process.
 
     *fail* is called where the start does not succeed. *observer*, if given, takes
     the place of twistd's own log, which would write what must not be written.
-    *announce* is told what to paste into a shell, line by line.
+    *announce* is told what to paste into a shell, line by line. *reread* reads the
+    configuration again for a reload.
     """
 
     def __init__(
@@ -72,9 +72,11 @@ class GatewayService(MultiService):
         announce: Callable[[Sequence[str]], None],
         observer: ILogObserver | None = None,
         explain_each: bool = False,
+        reread: Callable[[], Report] | None = None,
     ) -> None:
         super().__init__()
         self._config = config
+        self._reread = reread or partial(examine, config.path)
         self._reactor = reactor
         self._clock = IReactorTime(reactor)
         self._live = live
@@ -83,10 +85,11 @@ class GatewayService(MultiService):
         self._observer = observer
         self._explain_each = explain_each
         self._store: Store | None = None
-        self._providers = Providers(reactor, clock=self._clock)
-        self._watch = ConfigWatch(
-            lambda: [each.shown for each in changed(config.sources)], clock=self._clock
-        )
+        self._decisions: DecisionLog | None = None
+        self._guard = EgressGuard(clock=self._clock)
+        self._idle_s = IDLE_S
+        self._reloading: Reloading | None = None
+        self._hang_up = HangUp(reactor, wish=self._hung_up, end=reactor.stop)
         self._ports: list[IListeningPort] = []
         self.starting: Deferred[None] | None = None
         self.listening: tuple[Listening, ...] = ()
@@ -102,6 +105,7 @@ class GatewayService(MultiService):
     def startService(self) -> None:
         """Begin to open everything; `starting` fires when that is done or failed."""
         super().startService()
+        self._hang_up.start()
         self.starting = Deferred.fromCoroutine(self._start())
         self.starting.addErrback(self._not_started)
 
@@ -109,9 +113,14 @@ class GatewayService(MultiService):
         """Close everything; fires when nothing is open any more."""
         return Deferred.fromCoroutine(self._stop())
 
+    def _hung_up(self) -> None:
+        if self._reloading is None:
+            _log.warn("SIGHUP came before the start was over, and is not heeded")
+        else:
+            self._reloading.hung_up()
+
     async def _start(self) -> None:
         config = self._with_master_key()
-        self._providers.prepare(config.deployments)
         self._store = store = await open_store(
             self._reactor,
             store_path(config.store_url, base=config.directory),
@@ -120,20 +129,38 @@ class GatewayService(MultiService):
         )
         for warning in (*map(str, config.findings), *store.warnings):
             _log.warn("{warning}", warning=warning)
-        site = GatewaySite(self._front(config, store).take, reactor=self._clock)
+        self._decisions = decisions = decision_log(
+            store.decisions, keep=config.general.kept_decisions, clock=self._clock
+        )
+        lasting = Lasting(
+            reactor=self._reactor,
+            clock=self._clock,
+            live=self._live,
+            store=store,
+            guard=self._guard,
+            decisions=decisions,
+            idle_s=self._idle_s,
+            explain_each=self._explain_each,
+        )
+        self._reloading = Reloading(config, lasting, reread=self._reread)
+        front = Front(self._reloading.current, live=self._live)
+        site = GatewaySite(front.take, reactor=self._clock)
         self.listening = tuple(
             [await self._listen(each, site) for each in config.listen]
         )
-        self._watch.start()
+        self._reloading.start()
         self._introduce(config)
 
     async def _stop(self) -> None:
+        self._hang_up.stop()
         await maybeDeferred(super().stopService)
         if self.starting is not None:
             await self.starting
         await gatherResults([maybeDeferred(port.stopListening) for port in self._ports])
-        await self._watch.stop()
-        await self._providers.close()
+        if self._reloading is not None:
+            await self._reloading.stop()
+        if self._decisions is not None:
+            await self._decisions.stop()
         if self._store is not None:
             await self._store.close()
         _log.info("stopped, and nothing is open any more", event="stopped")
@@ -141,9 +168,9 @@ class GatewayService(MultiService):
     def _with_master_key(self) -> Config:
         config, is_new = with_master_key(self._config)
         key, path = config.master_key, self._config.general.master_key_file
-        if key is not None:
+        if key is not None and key != self._config.master_key:
             self._live.add(key)
-        elif not config.general.single_user:
+        elif key is None and not config.general.single_user:
             raise StartFailed("there is no master key, and nothing that permits that")
         if is_new:
             _log.info(
@@ -183,46 +210,6 @@ class GatewayService(MultiService):
         )
         self._announce(lines)
 
-    def _front(self, config: Config, store: Store) -> Front:
-        gateway, general = config.gateway, config.general
-        identity = Identity(
-            lookup=KeyLookup(store.keys, store.peppers, seconds=self._clock.seconds),
-            master_key=config.master_key,
-            key_header=config.key_header_name,
-            master_key_on_data_routes=general.master_key_on_data_routes,
-        )
-        admin = Admin(
-            KeyAdmin(
-                store.keys,
-                store.peppers,
-                seconds=self._clock.seconds,
-                master_key=config.master_key,
-                warn_weak_keys=not general.permits_weak_keys,
-            ),
-            master_key=config.master_key,
-            carriers=admin_carriers(config.key_header_name),
-        )
-        places = Places(
-            proxy=Proxy(
-                gateway=gateway,
-                identity=identity,
-                providers=self._providers,
-                clock=self._clock,
-                expose_decisions=general.expose_decision_headers,
-                explain_each=self._explain_each,
-                config_digest=config.digest,
-            ),
-            models=Models(table=gateway.table, identity=identity),
-            health=Health(
-                check_store=partial(_check, store),
-                config_changed=lambda: self._watch.has_changed,
-            ),
-            whoami=WhoAmI(gateway=gateway, identity=identity),
-            admin=admin.find,
-        )
-        access = AccessLog(clock=self._clock, user_header=config.user_header_name)
-        return Front(places, access=access, live=self._live)
-
     def _not_started(self, failure: Failure) -> None:
         if failure.check(ByokError, OSError, ValueError):
             _log.critical(
@@ -233,11 +220,6 @@ class GatewayService(MultiService):
         else:
             _log.failure("byok could not start", failure)
         self._fail()
-
-
-async def _check(store: Store) -> None:
-    """Raise StoreUnavailable unless keys can be read."""
-    await store.keys.maybe_by_name("readiness")
 
 
 def _make_key(config: Path) -> str:

@@ -4,6 +4,7 @@ import atexit
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn, TextIO
 
@@ -12,7 +13,7 @@ from twisted.application.service import IService
 from twisted.logger import Logger, LogLevel
 from twisted.python import usage
 
-from byok.config import Config, ConfigError, load
+from byok.config import Config, ConfigError, examine, load
 from byok.config.listeners import ListenerError, of_host_and_port
 from byok.logs.live import LiveSecrets
 from byok.logs.observers import human_observer, json_observer
@@ -98,6 +99,8 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     config = _load(options)
+    # The working directory is not what it was once twistd has gone to the background.
+    path = Path(options["config"]).absolute()
     twistd: Mapping[str, Any] = options.parent or {}
     for option in ("logger", "syslog"):
         if twistd.get(option):
@@ -117,6 +120,7 @@ def makeService(options: Options) -> IService:
         announce=_announce if as_json else lambda lines: _write(stream, lines),
         explain_each=options.level is LogLevel.debug,
         fail=lambda: _stop_in_failure(reactor),
+        reread=partial(examine, path, listen=options.listeners or None),
     )
 
 

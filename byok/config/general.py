@@ -111,6 +111,7 @@ def read_general(tree: Table, refs: References, listen: Sequence[Listener]) -> G
         kept_decisions=read_kept_decisions(section),
         allow_plaintext_loopback=is_true(section, "allow_plaintext_loopback"),
         json_logs=is_true(tree.table("litellm_settings"), "json_logs"),
+        reload_may_widen=is_true(section.table("reload"), "allow_widening"),
     )
 
 

@@ -15,6 +15,7 @@ from byok.core.policy_tests.cases import Suite
 from byok.core.providers import Origin
 from byok.core.routing import Deployment
 from byok.core.secret import Secret
+from byok.policy.assertions import Assertion
 from byok.policy.plans import ScopedCredentialPolicy
 from byok.policy.rules import Rule
 
@@ -41,6 +42,7 @@ class General:
     kept_decisions: int = KEPT
     allow_plaintext_loopback: bool = False
     json_logs: bool = False
+    reload_may_widen: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,7 @@ class Config:
     findings: tuple[Finding, ...] = ()
     verdicts: tuple[Judged, ...] = field(default=(), repr=False)
     policy_tests: tuple[Suite, ...] = field(default=(), repr=False)
+    assertions: tuple[Assertion, ...] = field(default=(), repr=False)
 
     @property
     def master_key(self) -> Secret | None:

@@ -27,11 +27,16 @@ class Providers:
     """The way out: one link for each deployment, one guard before all of them."""
 
     def __init__(
-        self, reactor: object, *, clock: IReactorTime, idle_s: float = IDLE_S
+        self,
+        reactor: object,
+        *,
+        clock: IReactorTime,
+        idle_s: float = IDLE_S,
+        guard: EgressGuard | None = None,
     ) -> None:
         self._links = Links(reactor)
         self._clock = clock
-        self._guard = EgressGuard(clock=clock)
+        self._guard = EgressGuard(clock=clock) if guard is None else guard
         self.idle_s = idle_s
 
     @property

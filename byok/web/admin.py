@@ -10,13 +10,15 @@ from byok.core.secret import Secret
 from byok.web.admin_guard import check_admin
 from byok.web.admin_input import TOO_LARGE, read_object, read_query
 from byok.web.admin_keys import LIST_PARAMETERS, Document, KeyAdmin
+from byok.web.admin_reload import Refused, ReloadAdmin
 from byok.web.places import Place
 from byok.web.visit import Handler, Visit
 
 # The one route with a name in its path.
 _NAMED = re.compile(rb"/key/[^/]+/regenerate")
 
-_Answer = Awaitable[Document | Refusal]
+_Answered = Document | Refusal | Refused
+_Answer = Awaitable[_Answered]
 
 
 class Admin:
@@ -28,6 +30,7 @@ class Admin:
         *,
         master_key: Secret | None,
         carriers: Sequence[bytes],
+        reload: ReloadAdmin | None = None,
     ) -> None:
         self._keys = keys
         self._master_key = master_key
@@ -35,7 +38,7 @@ class Admin:
         self._regenerate = _place(
             "/key/{key}/regenerate", b"POST", self._regenerate_named
         )
-        posts = {
+        posts: dict[str, Callable[[Document], _Answer]] = {
             "/key/generate": keys.generate,
             "/key/update": keys.update,
             "/key/delete": keys.delete,
@@ -43,6 +46,8 @@ class Admin:
             "/key/unblock": keys.unblock,
             "/key/regenerate": keys.regenerate,
         }
+        if reload is not None:
+            posts["/byok/reload"] = reload.reload
         gets = {
             "/key/info": (keys.info, ("key",)),
             "/key/list": (keys.list, LIST_PARAMETERS),
@@ -112,8 +117,11 @@ def _body_of(visit: Visit) -> Document | Refusal:
     return read_object(visit.client.headers, visit.client.body)
 
 
-def _say(visit: Visit, answer: Document | Refusal) -> Refusal | None:
+def _say(visit: Visit, answer: _Answered) -> Refusal | None:
     if isinstance(answer, Refusal):
         return answer
+    if isinstance(answer, Refused):
+        visit.refuse(answer.refusal, beside=answer.document)
+        return None
     visit.say_json(200, answer)
     return None

@@ -7,6 +7,7 @@ answer has begun: a stream that fails half-way is cut, never appended to.
 
 import json
 import os
+from collections.abc import Mapping
 
 from byok.core.errors import (
     ByokError,
@@ -30,10 +31,15 @@ def new_request_id() -> str:
 
 
 def refuse(
-    client: Downstream, refusal: Refusal, *, dialect: Dialect, request_id: str
+    client: Downstream,
+    refusal: Refusal,
+    *,
+    dialect: Dialect,
+    request_id: str,
+    beside: Mapping[str, object] | None = None,
 ) -> int:
-    """Answer with *refusal*; return the size of the body."""
-    body = encode(refusal, dialect=dialect, request_id=request_id)
+    """Answer with *refusal*, and with what stands *beside* it; return the size."""
+    body = encode(refusal, dialect=dialect, request_id=request_id, beside=beside)
     return send(
         client,
         refusal.status,
@@ -68,7 +74,13 @@ def send(
     return len(body)
 
 
-def encode(refusal: Refusal, *, dialect: Dialect, request_id: str) -> bytes:
+def encode(
+    refusal: Refusal,
+    *,
+    dialect: Dialect,
+    request_id: str,
+    beside: Mapping[str, object] | None = None,
+) -> bytes:
     """Write *refusal* as the JSON that clients of *dialect* know how to read."""
     if dialect is Dialect.OPENAI:
         shape: dict[str, object] = {
@@ -85,6 +97,7 @@ def encode(refusal: Refusal, *, dialect: Dialect, request_id: str) -> bytes:
             "error": {"type": refusal.kind, "message": refusal.message},
             "request_id": request_id,
         }
+    shape |= beside or {}
     return json.dumps(shape, ensure_ascii=False).encode("utf-8")
 
 

@@ -14,14 +14,20 @@ class Health:
     Says what this is, that it lives, and whether it is ready.
 
     *check_store* raises StoreUnavailable where keys cannot be read;
-    *config_changed* says whether the file differs from what is running.
+    *config_changed* says whether the file differs from what is running, which is
+    the *generation*.
     """
 
     def __init__(
-        self, *, check_store: StoreCheck, config_changed: Callable[[], bool]
+        self,
+        *,
+        check_store: StoreCheck,
+        config_changed: Callable[[], bool],
+        generation: str = "",
     ) -> None:
         self._check_store = check_store
         self._config_changed = config_changed
+        self._generation = generation
 
     async def introduce(self, visit: Visit) -> Refusal | None:
         """Say in one line what answers here."""
@@ -57,9 +63,10 @@ class Health:
             {
                 "status": "healthy" if store == "connected" else "unhealthy",
                 "db": store,
-                "config": "changed since start, restart to use it"
+                "config": "changed on disk, reload to use it"
                 if changed
-                else "as at start",
+                else "in use",
+                "generation": self._generation,
                 "version": __version__,
             },
         )

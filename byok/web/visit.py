@@ -49,7 +49,9 @@ class Visit:
         """Answer with *document*."""
         self.say(status, json.dumps(document, ensure_ascii=False).encode())
 
-    def refuse(self, refusal: Refusal) -> None:
+    def refuse(
+        self, refusal: Refusal, *, beside: Mapping[str, object] | None = None
+    ) -> None:
         """Answer with *refusal*, in the dialect of the route."""
         self.record.refused(refusal)
         self.record.bytes_out = answers.refuse(
@@ -57,6 +59,7 @@ class Visit:
             refusal,
             dialect=self.dialect,
             request_id=self.record.request_id,
+            beside=beside,
         )
 
 

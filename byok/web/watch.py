@@ -17,7 +17,7 @@ class ConfigWatch:
     """
     Looks at the files every few seconds and says once when they change.
 
-    *changed* names the files that differ from what was read; it reads them, so
+    *changed* names the files that differ from what is in use; it reads them, so
     it is called in a thread.
     """
 
@@ -33,11 +33,17 @@ class ConfigWatch:
         self._loop = LoopingCall(self._look)
         self._loop.clock = clock
         self._stopped: Deferred[LoopingCall] | None = None
+        self._taken_up = 0
         self.has_changed = False
 
     def start(self) -> None:
         """Begin to look, after the first interval."""
         self._stopped = self._loop.start(self._interval_s, now=False)
+
+    def forget(self) -> None:
+        """What is on disk was taken up: begin anew, whatever a look finds meanwhile."""
+        self._taken_up += 1
+        self.has_changed = False
 
     async def stop(self) -> None:
         """Stop looking, after a look that was begun."""
@@ -48,13 +54,15 @@ class ConfigWatch:
 
     def _look(self) -> Deferred[None]:
         looking: Deferred[Sequence[str]] = deferToThread(self._changed)
-        return looking.addCallback(self._note)
+        return looking.addCallback(self._note, self._taken_up)
 
-    def _note(self, files: Sequence[str]) -> None:
+    def _note(self, files: Sequence[str], taken_up: int) -> None:
+        if taken_up != self._taken_up:
+            return
         if files and not self.has_changed:
             _log.warn(
-                "the configuration changed since the start and is not in use yet:"
-                " {files}; run `byok validate`, then restart",
+                "the configuration changed on disk and is not in use yet:"
+                " {files}; see `byok reload --dry-run`, then `byok reload`",
                 event="config-changed",
                 files=", ".join(files),
             )

@@ -131,7 +131,7 @@ def test_a_running_gateway_says_when_its_configuration_changed(tmp_path: Path):
         assert str(changed["files"]).endswith("config.yaml")
         connection = HTTPConnection("127.0.0.1", gateway.port, timeout=20)
         connection.request("GET", "/health/readiness")
-        assert b"changed since start" in connection.getresponse().read()
+        assert b"changed on disk" in connection.getresponse().read()
         connection.close()
 
 

@@ -44,7 +44,7 @@ class RouteTests(House):
         document = json.loads(answer.body)
         self.assertEqual(document["status"], "healthy")
         self.assertEqual(document["db"], "connected")
-        self.assertEqual(document["config"], "as at start")
+        self.assertEqual(document["config"], "in use")
 
     async def test_readiness_says_when_keys_cannot_be_read(self):
         store, self.service._store = self.service._store, None

@@ -4,7 +4,6 @@ from twisted.internet import reactor
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.tcp import Connection
 
-from byok.upstream.provider import Providers
 from tests.e2e.house import ASK, ASK_STREAM, OWN, House, until
 from tests.e2e.raw import RawClient, connect, request
 from tests.support import plays, sse
@@ -117,7 +116,7 @@ class IdleTests(House):
 
     def _made(self):
         service = super()._made()
-        service._providers = Providers(reactor, clock=IReactorTime(reactor), idle_s=0.2)
+        service._idle_s = 0.2
         return service
 
     async def test_silence_in_mid_stream_cuts_both_sides(self):

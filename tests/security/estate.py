@@ -103,7 +103,7 @@ class Estate(House):
     @property
     def guard_trips(self) -> int:
         """How often the last look before the wire had to stop something."""
-        return self.service._providers.guard_trips
+        return self.service._guard.trips
 
     # What may be asked
 
@@ -111,7 +111,7 @@ class Estate(House):
     def places(self) -> Places:
         """The table of everything that this gateway answers."""
         port: Any = self.service._ports[0]
-        places: Places = port.factory.handler.__self__._places
+        places: Places = port.factory.handler.__self__._current.generation.places
         return places
 
     async def holds(self, prove: Callable[[Line], None]) -> None:

@@ -1,0 +1,177 @@
+"""
+What answers requests by one configuration, put together.
+
+The store, the guard and what is known of keys by heart outlive every configuration;
+all else is made anew for each and let go with it.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import gatherResults
+from twisted.internet.interfaces import IReactorTime
+
+from byok.config import Config
+from byok.core.secret import Secret
+from byok.logs.live import LiveSecrets
+from byok.store.lookup import KeyLookup
+from byok.store.opening import Store
+from byok.upstream.guard import EgressGuard
+from byok.upstream.provider import Providers
+from byok.web.access import AccessLog
+from byok.web.admin import Admin
+from byok.web.admin_guard import admin_carriers
+from byok.web.admin_keys import KeyAdmin
+from byok.web.admin_reload import Reload, ReloadAdmin
+from byok.web.decisions import DecisionLog, Decisions
+from byok.web.generation import Generation
+from byok.web.health import Health
+from byok.web.identity import Identity
+from byok.web.models import Models
+from byok.web.places import Places
+from byok.web.proxy import Proxy
+from byok.web.whoami import WhoAmI
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lasting:
+    """
+    What one process has once, whatever its configuration says.
+
+    *idle_s* is how long a provider may be silent.
+    """
+
+    reactor: Any = field(repr=False)
+    clock: IReactorTime
+    live: LiveSecrets
+    store: Store
+    guard: EgressGuard
+    decisions: DecisionLog
+    idle_s: float
+    explain_each: bool = False
+
+
+class Assembly:
+    """Makes generations of what lasts and of a configuration."""
+
+    def __init__(
+        self,
+        lasting: Lasting,
+        *,
+        config_changed: Callable[[], bool],
+        reload: Reload,
+    ) -> None:
+        self._lasting = lasting
+        self._lookup = KeyLookup(
+            lasting.store.keys,
+            lasting.store.peppers,
+            seconds=lasting.clock.seconds,
+        )
+        self._config_changed = config_changed
+        self._reload = reload
+        self._open: set[Providers] = set()
+
+    def links(self, config: Config) -> Providers:
+        """
+        Make the way out of *config*, and read every CA file it names.
+
+        Raises OSError or ValueError for one that cannot be used. Opens nothing, so
+        it may be called in any thread.
+        """
+        lasting = self._lasting
+        providers = Providers(
+            lasting.reactor,
+            clock=lasting.clock,
+            idle_s=lasting.idle_s,
+            guard=lasting.guard,
+        )
+        providers.prepare(config.deployments)
+        return providers
+
+    def generation(
+        self, config: Config, providers: Providers, *, number: int
+    ) -> tuple[Config, Generation]:
+        """
+        Make what answers by *config*; return that with its new name, and all of it.
+
+        The secrets of *config* are taken to be known to the log, until it is let go.
+        """
+        lasting, general = self._lasting, config.general
+        name = f"g{number}-{config.digest.removeprefix('sha256:')[:8]}"
+        gateway = replace(config.gateway, generation=name)
+        identity = Identity(
+            lookup=self._lookup,
+            master_key=config.master_key,
+            key_header=config.key_header_name,
+            master_key_on_data_routes=general.master_key_on_data_routes,
+        )
+        admin = Admin(
+            KeyAdmin(
+                lasting.store.keys,
+                lasting.store.peppers,
+                seconds=lasting.clock.seconds,
+                master_key=config.master_key,
+                warn_weak_keys=not general.permits_weak_keys,
+            ),
+            master_key=config.master_key,
+            carriers=admin_carriers(config.key_header_name),
+            reload=ReloadAdmin(self._reload),
+        )
+        decisions = Decisions(
+            lasting.decisions,
+            identity=identity,
+            master_key=config.master_key,
+            carriers=admin_carriers(config.key_header_name),
+            seconds=lasting.clock.seconds,
+        )
+        places = Places(
+            proxy=Proxy(
+                gateway=gateway,
+                identity=identity,
+                providers=providers,
+                clock=lasting.clock,
+                expose_decisions=general.expose_decision_headers,
+                explain_each=lasting.explain_each,
+                config_digest=config.digest,
+                records_decisions=lasting.decisions.is_recording,
+            ),
+            models=Models(table=gateway.table, identity=identity),
+            health=Health(
+                check_store=partial(_check, lasting.store),
+                config_changed=self._config_changed,
+                generation=name,
+            ),
+            whoami=WhoAmI(gateway=gateway, identity=identity),
+            admin=lambda path: admin.find(path) or decisions.find(path),
+        )
+        access = AccessLog(
+            clock=lasting.clock,
+            user_header=config.user_header_name,
+            generation=name,
+            closed=lasting.decisions.take,
+        )
+        self._open.add(providers)
+        made = Generation(
+            id=name,
+            places=places,
+            access=access,
+            let_go=partial(self._let_go, config.secrets, providers),
+        )
+        return replace(config, gateway=gateway), made
+
+    async def close(self) -> None:
+        """Close every idle connection, of generations in use and still on their way."""
+        await gatherResults([each.close() for each in self._open])
+
+    def _let_go(self, secrets: Collection[Secret], providers: Providers) -> None:
+        for secret in secrets:
+            self._lasting.live.remove(secret)
+        closing = providers.close()
+        closing.addBoth(lambda _: self._open.discard(providers))
+
+
+async def _check(store: Store) -> None:
+    """Raise StoreUnavailable unless keys can be read."""
+    await store.keys.maybe_by_name("readiness")

@@ -1,0 +1,1 @@
+"""Whether a changed configuration may take the place of the running one."""

@@ -1,0 +1,94 @@
+"""What two configurations say differently, by name: never a value of either."""
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from byok.config import Config, General
+from byok.core.routing import Deployment
+from byok.policy.rules import BUILT_IN, Rule, Where
+
+
+class Change(Enum):
+    """What happened to a thing, by the sign that stands before it."""
+
+    ADDED = "+"
+    REMOVED = "-"
+    CHANGED = "~"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One rule, deployment or setting that is not what it was."""
+
+    change: Change
+    what: str
+    name: str
+    where: Where = BUILT_IN
+
+
+_SETTINGS: tuple[tuple[str, str], ...] = (
+    ("master_key", "master_key"),
+    ("master_key_on_data_routes", "master_key_on_data_routes"),
+    ("permits_weak_keys", "dangerously_permit_weak_or_unset_master_key"),
+    ("key_header_name", "litellm_key_header_name"),
+    ("user_header_name", "user_header_name"),
+    ("expose_decision_headers", "expose_decision_headers"),
+    ("allow_plaintext_loopback", "allow_plaintext_loopback"),
+    ("reload_may_widen", "reload.allow_widening"),
+)
+
+
+def differences(old: Config, new: Config) -> tuple[Difference, ...]:
+    """Return everything in which *new* differs, rules first."""
+    return (
+        *_compared("rule", _rules(old.rules), _rules(new.rules)),
+        *_compared("deployment", _deployments(old), _deployments(new)),
+        *_settings(old.general, new.general),
+        *_credentials(old, new),
+    )
+
+
+_Things = Mapping[str, tuple[Hashable, Where]]
+
+
+def _compared(what: str, old: _Things, new: _Things) -> Iterator[Difference]:
+    for name in dict.fromkeys((*old, *new)):
+        before, after = old.get(name), new.get(name)
+        if before is None and after is not None:
+            change, where = Change.ADDED, after[1]
+        elif before is not None and after is None:
+            change, where = Change.REMOVED, before[1]
+        elif before is not None and after is not None and before[0] != after[0]:
+            change, where = Change.CHANGED, after[1]
+        else:
+            continue
+        yield Difference(change=change, what=what, name=name, where=where)
+
+
+def _rules(rules: tuple[Rule, ...]) -> _Things:
+    return {
+        each.id: (replace(each, where=BUILT_IN, why=""), each.where) for each in rules
+    }
+
+
+def _deployments(config: Config) -> _Things:
+    every = (*config.deployments, *config.unsupported)
+    return {each.name: (_placeless(each), each.where) for each in every}
+
+
+def _placeless(deployment: Deployment) -> Deployment:
+    return replace(deployment, where=BUILT_IN, trust_note="")
+
+
+def _settings(old: General, new: General) -> Iterator[Difference]:
+    for field, name in _SETTINGS:
+        if getattr(old, field) != getattr(new, field):
+            yield Difference(
+                change=Change.CHANGED, what="setting", name=f"general_settings.{name}"
+            )
+
+
+def _credentials(old: Config, new: Config) -> Iterator[Difference]:
+    if old.credential_policies != new.credential_policies:
+        yield Difference(change=Change.CHANGED, what="setting", name="credential")

@@ -1,0 +1,152 @@
+"""
+Another configuration in the place of the running one, or everything against it.
+
+Reading and looking take a thread; the change itself is one reference. One reload at
+a time: the second reviews what the first one left.
+"""
+
+from collections.abc import Callable, Collection
+
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.threads import deferToThread
+from twisted.logger import Logger
+
+from byok.assembly import Assembly, Lasting
+from byok.config import Config, Report
+from byok.config.sources import changed
+from byok.core.errors import Refusal
+from byok.core.secret import Secret
+from byok.reload.document import document, lines
+from byok.reload.review import Review, review, unusable
+from byok.upstream.provider import Providers
+from byok.web.admin_reload import Reloaded
+from byok.web.generation import Current
+from byok.web.watch import ConfigWatch
+
+_log = Logger(namespace="byok.reload")
+
+
+class Reloading:
+    """
+    The configuration in use, and what may replace it.
+
+    Begins with *config*, whose secrets the log knows. *reread* reads the
+    configuration anew; raises OSError or ValueError where a CA file of the first
+    one cannot be used.
+    """
+
+    def __init__(
+        self, config: Config, lasting: Lasting, *, reread: Callable[[], Report]
+    ) -> None:
+        self._live = lasting.live
+        self._reread = reread
+        self._turn = DeferredLock()
+        self._number = 1
+        self._watch = ConfigWatch(
+            lambda: [each.shown for each in changed(self.config.sources)],
+            clock=lasting.clock,
+        )
+        self._assembly = Assembly(
+            lasting,
+            config_changed=lambda: self._watch.has_changed,
+            reload=self.reload,
+        )
+        self.config, first = self._assembly.generation(
+            config, self._assembly.links(config), number=1
+        )
+        self.current = Current(first)
+
+    def start(self) -> None:
+        """Begin to look for changes on disk."""
+        self._watch.start()
+
+    async def stop(self) -> None:
+        """Wait for a reload to end, let none begin, and close what is open."""
+        await self._turn.acquire()
+        await self._watch.stop()
+        await self._assembly.close()
+
+    def hung_up(self) -> None:
+        """Reload because of SIGHUP."""
+        reloading = Deferred.fromCoroutine(
+            self.reload(
+                may_widen=self.config.general.reload_may_widen,
+                dry_run=False,
+                by="SIGHUP",
+            )
+        )
+        reloading.addErrback(lambda failure: _log.failure("a reload failed", failure))
+
+    async def reload(self, *, may_widen: bool, dry_run: bool, by: str) -> Reloaded:
+        """
+        Read the configuration again and use it, unless something speaks against it.
+
+        Whatever goes wrong, the generation in use stays in use.
+        """
+        async with self._turn:
+            before = self.config
+            report: Report = await deferToThread(self._reread)
+            # From here on nothing that is logged can show what the new one holds.
+            secrets = report.config.secrets if report.config else ()
+            for secret in secrets:
+                self._live.add(secret)
+            try:
+                found: Review = await deferToThread(review, report, before)
+                obstacle = found.obstacle(may_widen=may_widen)
+                if obstacle is None and found.config is not None and not dry_run:
+                    obstacle = await self._take_up(found.config)
+            finally:
+                if self.config is before:
+                    self._forget(secrets)
+            if not dry_run:
+                self._tell(found, obstacle, by=by)
+            return Reloaded(
+                document=document(
+                    found,
+                    generation=self.config.gateway.generation,
+                    previous=before.gateway.generation,
+                    dry_run=dry_run,
+                    obstacle=obstacle,
+                ),
+                obstacle=obstacle,
+            )
+
+    async def _take_up(self, config: Config) -> Refusal | None:
+        """Answer new requests by *config*, or say why not."""
+        try:
+            links: Providers = await deferToThread(self._assembly.links, config)
+        except (OSError, ValueError) as error:
+            return unusable(f"A CA file cannot be used: {error}.")
+        self._number += 1
+        self.config, new = self._assembly.generation(config, links, number=self._number)
+        self.current.replace(new)
+        self._watch.forget()
+        return None
+
+    def _forget(self, secrets: Collection[Secret]) -> None:
+        for secret in secrets:
+            self._live.remove(secret)
+
+    def _tell(self, found: Review, obstacle: Refusal | None, *, by: str) -> None:
+        generation = self.config.gateway.generation
+        if obstacle is None:
+            _log.info(
+                "reloaded for {by}: {generation} is in use",
+                event="reloaded",
+                by=by,
+                generation=generation,
+            )
+            said = [f"widens: {each.text}" for each in found.widenings]
+            said += map(str, found.findings)
+        else:
+            _log.warn(
+                "not reloaded for {by}, {generation} stays in use: {reason}",
+                event="reload-refused",
+                by=by,
+                generation=generation,
+                reason=obstacle.message,
+                code=obstacle.code,
+            )
+            said = list(lines(found))
+        for warning in said:
+            _log.warn("{warning}", warning=warning)

@@ -1,0 +1,112 @@
+"""
+A changed configuration, looked at from all sides before it may be used.
+
+Nothing is decided by order of luck: whatever can be said of it is said at once, and
+one obstacle is enough for the running configuration to stay.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from byok.config import Config, Finding, General, Report
+from byok.config.load import build_gateway
+from byok.config.policy_tests import policy_test_findings, run_policy_tests
+from byok.core.errors import Refusal
+from byok.core.exchange import Gateway
+from byok.reload.differences import Difference, differences
+from byok.reload.fixed import needs_restart
+from byok.reload.widening import Widening, widenings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """
+    What there is to say of a configuration that would replace the running one.
+
+    `config` is None where it cannot be used at all, and then there is no more to
+    say than the `findings`.
+    """
+
+    findings: tuple[Finding, ...]
+    config: Config | None = None
+    restart: tuple[str, ...] = ()
+    failed_tests: tuple[Finding, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    widenings: tuple[Widening, ...] = ()
+    narrowings: tuple[Widening, ...] = ()
+
+    def obstacle(self, *, may_widen: bool) -> Refusal | None:
+        """Return why the running configuration has to stay, or None."""
+        if self.config is None:
+            return unusable("The configuration cannot be used: see findings.")
+        if self.restart:
+            return _refuse(
+                "reload.needs-restart",
+                f"This takes a restart: {', '.join(self.restart)}.",
+            )
+        if self.failed_tests:
+            return _refuse(
+                "reload.tests-failed", "A policy test of the configuration fails."
+            )
+        if self.widenings and not may_widen:
+            return _refuse(
+                "reload.widens",
+                "More could leave than now: see widenings. Allow it with"
+                " --allow-widening, if that is meant.",
+            )
+        return None
+
+
+def unusable(message: str) -> Refusal:
+    """Return why a configuration that cannot be used is not."""
+    return _refuse("reload.invalid", message)
+
+
+def review(report: Report, running: Config) -> Review:
+    """Look at what *report* read, beside the configuration that is *running*."""
+    new = report.config
+    if new is None:
+        return Review(findings=report.findings)
+    before, after = _afresh(running), _afresh(new)
+    return Review(
+        findings=report.findings,
+        config=new,
+        restart=needs_restart(running, new),
+        failed_tests=policy_test_findings(
+            run_policy_tests(replace(new, gateway=after))
+        ),
+        differences=differences(running, new),
+        widenings=(
+            *widenings(before, after),
+            *_allowed(running.general, new.general),
+        ),
+        narrowings=widenings(after, before),
+    )
+
+
+def _afresh(config: Config) -> Gateway:
+    # Plans remember what they were asked, for requests and in one thread.
+    return build_gateway(
+        config.general, config.gateway.table, config.rules, config.credential_policies
+    )
+
+
+def _allowed(old: General, new: General) -> Iterator[Widening]:
+    for was, is_now, text in (
+        (
+            old.master_key_on_data_routes,
+            new.master_key_on_data_routes,
+            "the master key opens models",
+        ),
+        (
+            old.reload_may_widen,
+            new.reload_may_widen,
+            "a reload by SIGHUP may widen what leaves",
+        ),
+    ):
+        if is_now and not was:
+            yield Widening(kind="setting", text=text)
+
+
+def _refuse(code: str, message: str) -> Refusal:
+    return Refusal(status=409, kind="invalid_request_error", code=code, message=message)
