@@ -7,13 +7,13 @@ observers make it harmless to print.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger, LogLevel
 
 from byok.core.errors import Refusal
-from byok.core.exchange import Caller, Planned
+from byok.core.exchange import Caller, Decided, Planned
 from byok.core.facts import Headers, RequestFacts, present
 from byok.core.usage import Usage
 from byok.web.downstream import Downstream
@@ -73,10 +73,12 @@ class AccessRecord:
         self.ending: str | None = None
         self.caller: Caller | None = None
         self.facts: RequestFacts | None = None
+        self.decided: Decided | Refusal | None = None
         self.planned: Planned | None = None
+        self.config_digest = ""
         self.usage = Usage()
         self.provider_request_id: str | None = None
-        self._generation = generation
+        self.generation = generation
         self._method = client.method
         self._route = route
         self._bytes_in = len(client.body)
@@ -116,7 +118,7 @@ class AccessRecord:
             "provider_request_id": self.provider_request_id,
             "method": self._method.decode("latin-1")[:_MAX_TEXT],
             "route": self._route,
-            "generation": self._generation or None,
+            "generation": self.generation or None,
             "status": self.status,
             "error": self.error,
             "ending": self.ending,
@@ -139,7 +141,11 @@ class AccessRecord:
 
 
 class AccessLog:
-    """Opens and closes the records of the exchanges of one *generation*."""
+    """
+    Opens and closes the records of the exchanges of one *generation*.
+
+    *closed* is told of each when it is over.
+    """
 
     def __init__(
         self,
@@ -147,8 +153,10 @@ class AccessLog:
         clock: IReactorTime,
         user_header: str | None = None,
         generation: str = "",
+        closed: Callable[[AccessRecord], None] | None = None,
     ) -> None:
         self._clock = clock
+        self._closed = closed
         self._generation = generation
         configured = () if user_header is None else (user_header.lower().encode(),)
         self._user_headers = (*configured, *USER_HEADERS)
@@ -175,6 +183,8 @@ class AccessLog:
             if fields[name] not in _UNREMARKABLE
         ]
         _log.emit(level, " ".join(("{method} {route} {status}", *parts)), **fields)
+        if self._closed is not None:
+            self._closed(record)
 
 
 def _part(text: str, value: object) -> str:

@@ -6,11 +6,14 @@ returns its refusal, which ends the exchange; what breaks on the way is a fault
 and is raised.
 """
 
+from dataclasses import replace
+
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from byok.core import explain_text
 from byok.core.body import MAX_BODY_BYTES
+from byok.core.decision_access import asks
 from byok.core.edge import check_edge
 from byok.core.errors import Refusal
 from byok.core.exchange import (
@@ -37,6 +40,7 @@ from byok.web.visit import Visit
 
 _FIRST_ERROR = 400
 _NO_CONTENT = 204
+_DECISION_ID = b"x-byok-decision-id"
 _PLAIN = frozenset({b"", b"identity"})
 
 _log = Logger(namespace="byok.exchange")
@@ -55,6 +59,7 @@ class Proxy:
         expose_decisions: bool = False,
         explain_each: bool = False,
         config_digest: str = "",
+        records_decisions: bool = False,
     ) -> None:
         self._gateway = gateway
         self._identity = identity
@@ -63,6 +68,7 @@ class Proxy:
         self._expose_decisions = expose_decisions
         self._explain_each = explain_each
         self._config_digest = config_digest
+        self._records_decisions = records_decisions
 
     async def exchange(self, visit: Visit, route: Route) -> Refusal | None:
         """Relay one request, or return why it is not relayed."""
@@ -85,12 +91,13 @@ class Proxy:
         if isinstance(facts, Refusal):
             return facts
         record.facts = facts
-        decided = decide(facts, caller, self._gateway)
+        decided = record.decided = decide(facts, caller, self._gateway)
+        record.config_digest = self._config_digest
         self._explain(facts, caller, decided, record.request_id)
         if isinstance(decided, Refusal):
-            return decided
+            return self._refused(visit, decided)
         if decided.refusal is not None:
-            return decided.refusal
+            return self._refused(visit, decided.refusal)
         planned = record.planned = lay_out(facts, decided)
         answer = await self._providers.send(
             planned, gateway_secrets=gateway_secrets(caller, self._gateway)
@@ -135,13 +142,30 @@ class Proxy:
         return None
 
     def _decision(self, visit: Visit, planned: Planned) -> Headers:
+        decision_id = visit.record.request_id.encode("ascii")
         if not self._expose_decisions:
-            return ()
+            asked = self._is_asked(visit)
+            return ((_DECISION_ID, decision_id),) if asked else ()
         return (
             (b"x-byok-payer", planned.payer.encode("ascii")),
-            (b"x-byok-decision-id", visit.record.request_id.encode("ascii")),
+            (_DECISION_ID, decision_id),
             (b"x-byok-generation", self._gateway.generation.encode("ascii")),
         )
+
+    def _is_asked(self, visit: Visit) -> bool:
+        """Does the request ask for an explanation that it may and will have?"""
+        caller = visit.record.caller
+        return (
+            self._records_decisions
+            and caller is not None
+            and asks(visit.client.headers, caller)
+        )
+
+    def _refused(self, visit: Visit, refusal: Refusal) -> Refusal:
+        if not self._is_asked(visit):
+            return refusal
+        named = (_DECISION_ID.decode(), visit.record.request_id)
+        return replace(refusal, headers=(*refusal.headers, named))
 
     def _explain(
         self,
