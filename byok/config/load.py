@@ -159,7 +159,7 @@ class _Reading:
             tree, refs, plaintext_loopback=general.allow_plaintext_loopback
         )
         entries = tuple(read_models(tree, known))
-        rules, documents = read_policies(tree, entries, refs)
+        rules, documents, assertions = read_policies(tree, entries, refs)
         policy_tests, test_documents = read_policy_tests(tree, refs)
         check_models(tree, entries, findings)
         found = findings.all()
@@ -178,6 +178,7 @@ class _Reading:
             deployments=usable,
             unsupported=unsupported,
             rules=rules,
+            assertions=assertions,
             credential_policies=credentials,
             general=general,
             gateway=build_gateway(general, entries_table(entries), rules, credentials),

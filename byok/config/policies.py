@@ -21,6 +21,7 @@ from byok.config.sources import Source, read_bytes, resolve_inside, source_of
 from byok.config.switches import switch_rules
 from byok.policy import classes
 from byok.policy.actions import writable_name
+from byok.policy.assertions import Assertion, read_assertions
 from byok.policy.document import clashes, read_document, read_rules, with_secrets
 from byok.policy.match import Glob, Match
 from byok.policy.reader import Problem
@@ -58,10 +59,12 @@ class _Locator:
 
 def read_policies(
     tree: Table, entries: Sequence[Entry], refs: References
-) -> tuple[tuple[Rule, ...], tuple[Source, ...]]:
-    """Return every rule in force, and the policy files that were read for them."""
+) -> tuple[tuple[Rule, ...], tuple[Source, ...], tuple[Assertion, ...]]:
+    """
+    Return every rule in force, the policy files read for them, and what they assert.
+    """
     findings = refs.findings
-    documents, sources = _documents(tree, refs)
+    documents, sources, assertions = _documents(tree, refs)
     rules = (
         *_packs(tree, findings),
         *documents,
@@ -79,7 +82,7 @@ def read_policies(
             f"two rules put different values into one header: here and at {one.where}",
             remedy="Delete one of the two.",
         )
-    return rules, sources
+    return rules, sources, assertions
 
 
 def _looked_up(refs: References, reference: str, where: Where) -> bytes | None:
@@ -131,20 +134,24 @@ def _packs(tree: Table, findings: Findings) -> Iterator[Rule]:
 
 def _document(path: Path, shown: str, findings: Findings) -> tuple[Rule, ...]:
     tree = read_tree(read_bytes(path), shown, findings)
-    return () if tree is None else _rules_of(tree, findings)
+    return () if tree is None else _rules_of(tree, findings)[0]
 
 
-def _rules_of(tree: Table, findings: Findings) -> tuple[Rule, ...]:
-    locator = _Locator(tree)
-    rules, problems = read_document(plain(tree), locate=locator.where)
-    locator.report(problems, findings)
-    return rules
+def _rules_of(
+    tree: Table, findings: Findings
+) -> tuple[tuple[Rule, ...], tuple[Assertion, ...]]:
+    locator, data = _Locator(tree), plain(tree)
+    rules, problems = read_document(data, locate=locator.where)
+    assertions, others = read_assertions(data, locate=locator.where)
+    locator.report((*problems, *others), findings)
+    return rules, assertions
 
 
 def _documents(
     tree: Table, refs: References
-) -> tuple[tuple[Rule, ...], tuple[Source, ...]]:
+) -> tuple[tuple[Rule, ...], tuple[Source, ...], tuple[Assertion, ...]]:
     rules: list[Rule] = []
+    assertions: list[Assertion] = []
     sources: list[Source] = []
     for node in tree.items("policy_files"):
         if not isinstance(node, Leaf) or not isinstance(node.value, str):
@@ -173,8 +180,10 @@ def _documents(
         sources.append(source_of(refs.directory / node.value, shown, data))
         document = read_tree(data, shown, refs.findings)
         if document is not None:
-            rules += _rules_of(document, refs.findings)
-    return tuple(rules), tuple(sources)
+            found, said = _rules_of(document, refs.findings)
+            rules += found
+            assertions += said
+    return tuple(rules), tuple(sources), tuple(assertions)
 
 
 def _inline(

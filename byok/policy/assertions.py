@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from byok.policy.grammar import read_match
 from byok.policy.match import Glob, HostGlob, Match
-from byok.policy.reader import Path, Reader
-from byok.policy.rules import BUILT_IN, Where
+from byok.policy.reader import Locate, Path, Problem, Reader
+from byok.policy.rules import BUILT_IN, Tier, Where
 
 KEY = "assert"
 
@@ -36,9 +36,18 @@ class Assertion:
 
 
 def read_assertions(
-    reader: Reader, items: object, path: Path = (KEY,)
-) -> tuple[Assertion, ...]:
-    """Read the list under `assert`; what is wrong with it goes to the *reader*."""
+    document: object, *, locate: Locate
+) -> tuple[tuple[Assertion, ...], tuple[Problem, ...]]:
+    """Read what one policy document asserts; the rest of it is not looked at."""
+    data = document if isinstance(document, Mapping) else {}
+    metadata = data.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    reader = Reader(Tier.PACK, locate, name if isinstance(name, str) else "")
+    found = _assertions(reader, data[KEY], (KEY,)) if KEY in data else ()
+    return found, tuple(reader.problems)
+
+
+def _assertions(reader: Reader, items: object, path: Path) -> tuple[Assertion, ...]:
     if not isinstance(items, list | tuple):
         reader.problem("E101", path, "a list of assertions is needed here")
         return ()
@@ -72,15 +81,15 @@ def _assertion(reader: Reader, item: object, path: Path) -> Assertion | None:
         return None
     reader.mapping(never, at, ("send", "to", "when"))
     # The same words as in a match, so the same reading.
-    asked = read_match(reader, {"header": {"class": never["send"]}}, (*at, "send"))
-    places = read_match(reader, {"host": never["to"]}, at) if "to" in never else None
+    asked = read_match(reader, {"header": {"class": never["send"]}}, at)
+    places = read_match(reader, {"host": never["to"]}, at) if "to" in never else Match()
     when = (
         read_match(reader, never["when"], (*at, "when")) if "when" in never else Match()
     )
     return Assertion(
         id=f"{reader.namespace}.{name}" if reader.namespace else name,
         send=asked.header.cls,
-        to=places.host if places is not None else (),
+        to=places.host,
         when=when,
         where=reader.locate(path),
     )

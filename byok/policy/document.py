@@ -43,7 +43,7 @@ _RESPONSE_ACTIONS = frozenset(
     {Action.FORWARD, Action.STRIP, Action.REDACT, Action.RENAME, Action.INJECT}
 )
 _METADATA_KEYS = ("name", "owner", "since", "description")
-_DOCUMENT_KEYS = ("apiVersion", "kind", "metadata", "tier", "mode", "rules")
+_DOCUMENT_KEYS = ("apiVersion", "kind", "metadata", "tier", "mode", "rules", "assert")
 
 
 def read_rules(
@@ -222,6 +222,7 @@ def read_document(
     )
     if mode == "shadow":
         rules = tuple(replace(rule, shadow=True) for rule in rules)
+    rules = tuple(replace(rule, since=texts.get("since", "")) for rule in rules)
     return rules, (*reader.problems, *problems)
 
 

@@ -139,6 +139,8 @@ class Rule:
     direction: Direction = Direction.REQUEST
     # Evaluated and recorded, never applied.
     shadow: bool = False
+    # When its document was written, as the document says.
+    since: str = ""
     # Set where a compatibility word and not the rule's own tier let it win.
     compat: str = ""
 
