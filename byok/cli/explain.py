@@ -280,7 +280,14 @@ class _DryRun:
         if refusal is not None:
             return refusal
         route = route_of(self._method, self._target)
-        return route if isinstance(route, Refusal) else None
+        if not isinstance(route, Refusal):
+            return None
+        if route.code == "route.unknown":
+            self._warnings.append(
+                "what the gateway answers by itself is not explained here: keys,"
+                " models, health"
+            )
+        return route
 
     def _facts(self) -> RequestFacts | Refusal:
         route = route_of(self._method, self._target)

@@ -34,7 +34,7 @@ def shown(key: str, *, known: bool = False) -> str:
     """Return *key* as it may be printed: whole if *known* or plainly a word."""
     if known or _PLAIN.fullmatch(key):
         return key
-    return "(a key that is not quoted)"
+    return "(a name that is not shown)"
 
 
 def dotted(path: Path, *, known: frozenset[str] = frozenset()) -> str:

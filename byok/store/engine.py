@@ -14,6 +14,8 @@ from byok.core.errors import StoreUnavailable
 
 BUSY_TIMEOUT_MS = 5000
 _WRITES = "byok_writes"
+_NOT_PERMITTED = ("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_READONLY")
+_NEEDS = ". Whoever runs byok has to be able to write this file and its directory."
 
 # NORMAL would be faster and may forget the last commits in a power cut; one of
 # them may be the block of a key that was leaked.
@@ -72,7 +74,9 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
 def unavailable(engine: sa.Engine, error: Exception) -> StoreUnavailable:
     """Say what the database said, without the statement."""
     said = getattr(error, "orig", None) or error
-    return StoreUnavailable(f"{engine.url.database}: {said}")
+    name = getattr(said, "sqlite_errorname", "")
+    needs = _NEEDS if name.startswith(_NOT_PERMITTED) else ""
+    return StoreUnavailable(f"{engine.url.database}: {said}{needs}")
 
 
 @contextmanager

@@ -123,3 +123,12 @@ def test_a_name_that_no_key_can_have_is_refused(terminal):
     result = terminal.run("explain-request", "--key", os.fsdecode(b"\xe9"), code=2)
 
     assert "--key" in result.stderr
+
+
+def test_what_the_gateway_answers_itself_is_said_not_to_be_explained(terminal):
+    own = terminal.explain("--route", "/key/generate")
+    relayed = terminal.explain("--route", "/v1/messages")
+
+    assert own["refusal"]["code"] == "route.unknown"
+    assert "not explained" in own["warnings"][0]
+    assert relayed["warnings"] == []

@@ -176,6 +176,19 @@ def test_a_place_that_is_not_there_is_named_with_the_remedy(tmp_path):
     assert str(path) in str(caught.value)
 
 
+def test_a_file_that_may_not_be_used_is_named_with_the_remedy(path):
+    # A directory where the file should be cannot be opened by the superuser either.
+    path.mkdir()
+
+    with (
+        pytest.raises(StoreUnavailable, match="able to write") as caught,
+        open_keys(path),
+    ):
+        pass
+
+    assert str(path) in str(caught.value)
+
+
 def test_a_file_that_is_no_database_is_named(path):
     path.write_text("model_list: []\n" * 100)
 
