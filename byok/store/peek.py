@@ -9,8 +9,11 @@ import sqlalchemy as sa
 
 from byok.core.errors import StoreUnavailable
 from byok.core.keys import VirtualKey
+from byok.store.keystore import Selection
 from byok.store.sqldecisions import SqlDecisions
 from byok.store.sqlkeys import SqlKeys
+
+_ALL = 1_000_000
 
 
 def peek_key(path: Path, name: str) -> VirtualKey | None:
@@ -25,6 +28,17 @@ def peek_key(path: Path, name: str) -> VirtualKey | None:
     with _read_only(path) as engine:
         try:
             return SqlKeys(engine).maybe_by_name(name)
+        except StoreUnavailable:
+            return None
+
+
+def peek_keys(path: Path) -> tuple[VirtualKey, ...] | None:
+    """Return every key in the store at *path*; None where `peek_key` would say so."""
+    if not path.is_file():
+        return None
+    with _read_only(path) as engine:
+        try:
+            return SqlKeys(engine).page(Selection(size=_ALL)).keys
         except StoreUnavailable:
             return None
 
