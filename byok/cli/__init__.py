@@ -24,6 +24,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "byok.cli.policy:policy",
         "Test, check and prove what policies do, for all requests.",
     ),
+    "reload": (
+        "byok.cli.reload:reload",
+        "Let a running gateway use its changed configuration.",
+    ),
     "validate": (
         "byok.cli.validate:validate",
         "Check a configuration and say everything that is wrong with it.",

@@ -2,7 +2,7 @@
 
 from byok.config.findings import Finding
 from byok.config.load import ConfigError, Report, check, examine, load
-from byok.config.masterkey import with_master_key
+from byok.config.masterkey import master_key_in, secret_at, with_master_key
 from byok.config.model import Config, General
 
 __all__ = [
@@ -14,5 +14,7 @@ __all__ = [
     "check",
     "examine",
     "load",
+    "master_key_in",
+    "secret_at",
     "with_master_key",
 ]

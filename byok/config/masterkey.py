@@ -1,10 +1,17 @@
-"""The master key that is made at the first start, for who has none yet."""
+"""The master key: made at the first start, and found by who only needs that."""
 
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
+from byok.config.findings import Findings
+from byok.config.includes import UnreadableError, gather
+from byok.config.marks import Mark
 from byok.config.model import Config
+from byok.config.nodes import Leaf
+from byok.config.references import References, environment_table, is_reference
 from byok.core.exchange import Gateway
 from byok.core.secret import Secret
 
@@ -32,6 +39,44 @@ def with_master_key(config: Config) -> tuple[Config, bool]:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(f"{key}\n")
     return _with(config, key), True
+
+
+def master_key_in(path: Path, environ: Mapping[str, str]) -> Secret | None:
+    """
+    Return the master key that the configuration *path* names, or None.
+
+    Whatever else is wrong with the file is no matter: who asks may be on the way to
+    be told just that.
+    """
+    findings = Findings()
+    try:
+        gathered = gather(path, findings)
+    except UnreadableError:
+        return None
+    if gathered.tree is None:
+        return None
+    node = gathered.tree.table("general_settings").get("master_key")
+    refs = References(
+        directory=gathered.directory,
+        table=environment_table(gathered.tree, findings),
+        environ=environ,
+        findings=findings,
+    )
+    return None if node is None else refs.secret(node, "general_settings.master_key")
+
+
+def secret_at(reference: str, environ: Mapping[str, str]) -> Secret | None:
+    """
+    Return the secret that *reference* leads to, from the working directory.
+
+    None where it leads to nothing or is no reference: a secret on a command line can
+    be read by others.
+    """
+    node = Leaf(Mark(""), reference)
+    refs = References(
+        directory=Path.cwd(), table={}, environ=environ, findings=Findings()
+    )
+    return refs.secret(node, "") if is_reference(node) else None
 
 
 def _with(config: Config, key: str) -> Config:

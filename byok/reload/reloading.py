@@ -131,7 +131,7 @@ class Reloading:
         generation = self.config.gateway.generation
         if obstacle is None:
             _log.info(
-                "reloaded for {by}: {generation} is in use",
+                "reloaded, {generation} is in use now (asked by {by})",
                 event="reloaded",
                 by=by,
                 generation=generation,
@@ -140,7 +140,7 @@ class Reloading:
             said += map(str, found.findings)
         else:
             _log.warn(
-                "not reloaded for {by}, {generation} stays in use: {reason}",
+                "not reloaded, {generation} stays in use (asked by {by}): {reason}",
                 event="reload-refused",
                 by=by,
                 generation=generation,

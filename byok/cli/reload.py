@@ -1,0 +1,218 @@
+"""`byok reload`: a running gateway takes up its changed configuration."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+import click
+
+from byok.cli.render import Renderer, Style, Styled, Text, err, out
+from byok.config import examine, master_key_in, secret_at
+from byok.core.secret import Secret
+
+REFUSED = 1
+UNUSABLE = 2
+WIDENS = 3
+_TIMEOUT_S = 300.0
+_SIGNS = {"added": "+", "removed": "-", "changed": "~"}
+_SIGN_STYLES = {"+": Style.GOOD, "-": Style.BAD, "~": Style.INFO}
+_LEVELS = {"error": Style.BAD, "warning": Style.WARN, "info": Style.INFO}
+
+Answer = Mapping[str, Any]
+
+_EPILOG = """\b
+Examples:
+  byok reload --dry-run
+  byok reload
+  byok reload --url https://byok.example.com --key-from file:master.key
+
+\b
+The gateway reads the file it was started with, wherever this is run.
+Exit codes: 0 done (or would be done); 1 refused, and what is in use stays in use;
+  2 wrong usage, no gateway, or not its master key; 3 refused since more could
+  leave than before (with --dry-run: it would widen).
+"""
+
+
+@click.command(name="reload", epilog=_EPILOG)
+@click.option(
+    "--url",
+    default="http://127.0.0.1:4000",
+    show_default=True,
+    help="Where the gateway is.",
+)
+@click.option(
+    "--key-from",
+    metavar="REFERENCE",
+    help="Where its master key is: os.environ/NAME or file:PATH."
+    "  [default: where the configuration says]",
+)
+@click.option(
+    "-c",
+    "--config",
+    "config_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="config.yaml",
+    show_default=True,
+    help="The configuration that says where the master key is.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+@click.option(
+    "--allow-widening",
+    is_flag=True,
+    help="Do it even if more may leave then than now.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def reload(
+    *,
+    url: str,
+    key_from: str | None,
+    config_path: Path,
+    dry_run: bool,
+    allow_widening: bool,
+    as_json: bool,
+) -> None:
+    """
+    Let a running gateway use its changed configuration.
+
+    It is checked, its policy tests are run, and it is compared with the one in use
+    for all requests. If anything is wrong, or more could leave than before, nothing
+    changes. Requests on their way end as they began.
+    """
+    key = _key(key_from, config_path)
+    wish = {"dry_run": dry_run, "allow_widening": allow_widening}
+    answer = _ask(url, key, wish)
+    if as_json:
+        out().json(answer)
+    else:
+        _print(answer)
+    sys.exit(_code(answer))
+
+
+def _key(key_from: str | None, config_path: Path) -> Secret:
+    if key_from is None:
+        key = master_key_in(config_path, os.environ)
+        where = f"{config_path} leads to none: name it with --key-from"
+    else:
+        key = secret_at(key_from, os.environ)
+        where = "--key-from leads to none: write os.environ/NAME or file:PATH"
+    if key is None:
+        if key_from is None:
+            for each in examine(config_path).findings:
+                err().line(str(each))
+        _end(f"The gateway's master key is needed, and {where}.")
+    return key
+
+
+def _ask(url: str, key: Secret, wish: Mapping[str, bool]) -> Answer:
+    """Ask the gateway at *url*; return its answer if it is one about a reload."""
+    parts = urlsplit(url)
+    host = parts.hostname
+    if parts.scheme not in {"http", "https"} or not host:
+        _end("--url is http://host:port or https://host:port.")
+    if parts.scheme == "http" and not _is_here(host):
+        err().line(
+            Styled("The master key goes to another machine in the clear.", Style.WARN)
+        )
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    try:
+        connection = kind(host, parts.port, timeout=_TIMEOUT_S)
+        connection.request(
+            "POST",
+            f"{parts.path.rstrip('/')}/byok/reload",
+            json.dumps(wish),
+            {
+                "Authorization": f"Bearer {key.reveal()}",
+                "Content-Type": "application/json",
+            },
+        )
+        answer = connection.getresponse()
+        status, body = answer.status, json.loads(answer.read())
+    except (OSError, HTTPException, ValueError) as error:
+        # A ValueError may quote what could not be sent, and that may be the key.
+        why = error.strerror if isinstance(error, OSError) else None
+        _end(f"No gateway answers at {host}: {why or type(error).__name__}.")
+    if not isinstance(body, dict) or "obstacle" not in body:
+        said = body.get("error", {}) if isinstance(body, dict) else {}
+        message = said.get("message", "What answers there is no gateway.")
+        _end(f"{message} (status {status})")
+    return body
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _code(answer: Answer) -> int:
+    obstacle = answer["obstacle"]
+    if obstacle is None:
+        return 0
+    return WIDENS if obstacle["code"] == "reload.widens" else REFUSED
+
+
+def _print(answer: Answer) -> None:
+    screen = out()
+    for each in (*answer["findings"], *answer["failed_tests"]):
+        _print_finding(screen, each)
+    for name in answer["needs_restart"]:
+        screen.line(Styled("restart  ", Style.WARN), name)
+    if answer["changes"]:
+        screen.table([_row(each) for each in answer["changes"]])
+    for word, style in (("widens", Style.BAD), ("narrows", Style.GOOD)):
+        found = answer["widenings" if word == "widens" else "narrowings"]
+        for line in _effects(word, style, found):
+            screen.line(*line)
+    screen.line(*_summary(answer))
+
+
+def _print_finding(screen: Renderer, each: Answer) -> None:
+    place = f"{each['file']}:{each['line']}:{each['col']}"
+    code = Styled(each["code"], _LEVELS[each["level"]])
+    screen.line(place, " ", code, " ", each["message"])
+    if each["remedy"]:
+        screen.line("    ", Styled(each["remedy"], Style.FAINT))
+
+
+def _row(each: Answer) -> list[Text]:
+    sign = _SIGNS[each["change"]]
+    return [
+        Styled(f"{sign} {each['what']}", _SIGN_STYLES[sign]),
+        each["name"],
+        each["where"],
+    ]
+
+
+def _effects(
+    word: str, style: Style, found: Sequence[Answer]
+) -> Iterator[tuple[Text, ...]]:
+    for each in found:
+        where = "" if each["where"] == "built-in" else f" ({each['where']})"
+        yield Styled(f"{word:<9}", style), f"{each['text']}{where}"
+
+
+def _summary(answer: Answer) -> tuple[Text, ...]:
+    obstacle, generation = answer["obstacle"], answer["generation"]
+    if obstacle is not None:
+        word = "would not reload" if answer["dry_run"] else "not reloaded"
+        return (
+            Styled(f"{word}, {generation} stays in use: ", Style.BAD),
+            obstacle["message"],
+        )
+    if answer["dry_run"]:
+        return (f"would reload: {generation} is in use.",)
+    before = answer["previous"]
+    return (Styled("reloaded: ", Style.GOOD), f"{before} -> {generation}")
+
+
+def _end(message: str) -> NoReturn:
+    err().line(message)
+    sys.exit(UNUSABLE)
