@@ -220,3 +220,16 @@ def test_the_configured_name_of_the_gateways_key_is_known_to_every_plan():
 
     assert outcome.sends == ()
     assert outcome.kinds[0].cls == "credential.gateway"
+
+
+def test_plans_of_other_rules_have_all_else_alike():
+    own = ScopedCredentialPolicy(policy=CredentialPolicy(order=("deployment",)))
+    plans = Plans((), [own], gateway_names={b"x-company-key"})
+
+    other = plans.with_rules(FORWARD)
+
+    plan = other.plan(rulesets.PLAIN)
+    assert plan.credential_policy == own.policy
+    assert plan.apply(((b"x-company-key", b"1"), (b"x-a", b"1"))).sends == (
+        (b"x-a", b"1"),
+    )
