@@ -1,8 +1,10 @@
 """The table that people read."""
 
+import json
+
 from byok.core.exchange import SINGLE_USER, decide
 from byok.core.explain import Setting, explain
-from byok.core.explain_text import render
+from byok.core.explain_text import render, render_slot
 from byok.core.facts import RequestFacts
 from byok.core.routes import CHAT_COMPLETIONS
 from byok.policy.rules import Tier
@@ -112,6 +114,18 @@ def test_injected_fields_say_whether_they_went_in_and_what_they_beat():
         "         by blue  config.yaml:1",
         "         over red=inject  config.yaml:1  (narrower tier won)",
     ]
+
+
+def test_one_field_reads_as_it_stands_in_the_table():
+    asked, at = facts(API_KEY), gateway(auth=ON)
+    data = json.loads(
+        json.dumps(explain(asked, DEVELOPER, decide(asked, DEVELOPER, at), Setting()))
+    )
+
+    shown = render_slot(data["slots"][0])
+
+    assert shown.startswith("FORWARD  x-api-key ")
+    assert shown in render(data)
 
 
 def test_a_refusal_is_told_first_with_its_rule():
