@@ -1,5 +1,6 @@
 """`byok policy test`: requests, and whether each is treated as expected."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -119,7 +120,10 @@ def _courses(
 
 
 def _config_of(path: Path, suite: Suite) -> Path:
-    return path.parent / suite.config if suite.config else Path("config.yaml")
+    if not suite.config:
+        return Path("config.yaml")
+    # As a reader would name it: a/../config.yaml is config.yaml.
+    return Path(os.path.normpath(path.parent / suite.config))
 
 
 def _read(path: Path, findings: Findings) -> Suite | None:

@@ -130,16 +130,15 @@ class _Reading:
         if "headers" in data and every:
             headers = self._headers(data["headers"], (*path, "headers"), wide=True)
             given = replace(given, headers=(*given.headers, *headers))
-        if "expect" not in data:
-            self.reader.problem("E114", path, "a test needs expect")
         whole = given.over(defaults)
-        expected = self._expected(
-            data.get("expect", {}),
-            (*path, "expect"),
-            names=tuple(name for name, _ in whole.headers),
-        )
+        expected = Expected()
+        if "expect" in data:
+            names = tuple(name for name, _ in whole.headers)
+            expected = self._expected(data["expect"], (*path, "expect"), names=names)
+        elif isinstance(item, Mapping):
+            self.reader.problem("E114", path, "a test needs expect")
         return Case(
-            name=self._name(data, path, given),
+            name=self._name(data, path, given) if data else "",
             where=self.reader.locate(path),
             given=given if every else whole,
             expected=expected,
