@@ -165,6 +165,8 @@ def _print(answer: Answer) -> None:
         _print_finding(screen, each)
     for name in answer["needs_restart"]:
         screen.line(Styled("restart  ", Style.WARN), name)
+    for said in answer["broken_assertions"]:
+        screen.line(Styled("broken   ", Style.BAD), said)
     if answer["changes"]:
         screen.table([_row(each) for each in answer["changes"]])
     for word, style in (("widens", Style.BAD), ("narrows", Style.GOOD)):
@@ -197,6 +199,9 @@ def _effects(
     for each in found:
         where = "" if each["where"] == "built-in" else f" ({each['where']})"
         yield Styled(f"{word:<9}", style), f"{each['text']}{where}"
+        # Of the other way it shows the other file, which is no file any more.
+        if each["shown_by"] and word == "widens":
+            yield "         try ", each["shown_by"]
 
 
 def _summary(answer: Answer) -> tuple[Text, ...]:

@@ -53,7 +53,7 @@ class Plans:
     ) -> None:
         self.rules = tuple(rules)
         self.gateway_names = frozenset(gateway_names)
-        self._credential_policies = tuple(credential_policies)
+        self.credential_policies = tuple(credential_policies)
         self._plans: _Bounded[_Signature, Plan] = _Bounded(limit)
         self._known: _Bounded[tuple[object, ...], Plan] = _Bounded(limit * 8)
         self._requests: _Bounded[tuple[object, ...], _Bits] = _Bounded(limit)
@@ -64,7 +64,7 @@ class Plans:
 
     def with_rules(self, rules: Sequence[Rule]) -> "Plans":
         """Return the plans of other *rules*, with all else alike."""
-        return Plans(rules, self._credential_policies, gateway_names=self.gateway_names)
+        return Plans(rules, self.credential_policies, gateway_names=self.gateway_names)
 
     def plan(self, context: Context, own: OwnRules = NO_OWN_RULES) -> Plan:
         """Return the plan for *context*, compiled now if it was not known."""
@@ -116,7 +116,7 @@ class Plans:
         return plan
 
     def _credential_policy(self, context: Context) -> CredentialPolicy:
-        for scoped in self._credential_policies:
+        for scoped in self.credential_policies:
             if scoped.deployment in ("", context.deployment):
                 return scoped.policy
         return CredentialPolicy()

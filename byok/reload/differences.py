@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from byok.config import Config, General
-from byok.core.routing import Deployment
 from byok.policy.rules import BUILT_IN, Rule, Where
+from byok.reload.widening import placeless
 
 
 class Change(Enum):
@@ -74,11 +74,7 @@ def _rules(rules: tuple[Rule, ...]) -> _Things:
 
 def _deployments(config: Config) -> _Things:
     every = (*config.deployments, *config.unsupported)
-    return {each.name: (_placeless(each), each.where) for each in every}
-
-
-def _placeless(deployment: Deployment) -> Deployment:
-    return replace(deployment, where=BUILT_IN, trust_note="")
+    return {each.name: (placeless(each), each.where) for each in every}
 
 
 def _settings(old: General, new: General) -> Iterator[Difference]:

@@ -30,6 +30,7 @@ def document(
         "findings": [_finding(each) for each in review.findings],
         "needs_restart": list(review.restart),
         "failed_tests": [_finding(each) for each in review.failed_tests],
+        "broken_assertions": list(review.broken_assertions),
         "changes": [_difference(each) for each in review.differences],
         "widenings": _widenings(review.widenings),
         "narrowings": _widenings(review.narrowings),
@@ -44,6 +45,7 @@ def lines(review: Review) -> Iterator[str]:
     for name in review.restart:
         yield f"{name} takes a restart"
     yield from map(str, review.failed_tests)
+    yield from review.broken_assertions
     for widening in review.widenings:
         yield f"widens: {widening.text} ({widening.where})"
 
@@ -77,6 +79,7 @@ def _widenings(found: Sequence[Widening]) -> list[Document]:
             "text": each.text,
             "rule": each.rule or None,
             "where": str(each.where),
+            "shown_by": each.shown_by or None,
         }
         for each in found
     ]

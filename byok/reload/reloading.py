@@ -15,9 +15,12 @@ from byok.assembly import Assembly, Lasting
 from byok.config import Config, Report
 from byok.config.sources import changed
 from byok.core.errors import Refusal
+from byok.core.key_policies import FIELD
 from byok.core.secret import Secret
 from byok.reload.document import document, lines
 from byok.reload.review import Review, review, unusable
+from byok.store.location import store_path
+from byok.store.peek import peek_keys
 from byok.upstream.provider import Providers
 from byok.web.admin_reload import Reloaded
 from byok.web.generation import Current
@@ -91,7 +94,9 @@ class Reloading:
             for secret in secrets:
                 self._live.add(secret)
             try:
-                found: Review = await deferToThread(review, report, before)
+                found: Review = await deferToThread(
+                    self._review, report, both_ways=dry_run
+                )
                 obstacle = found.obstacle(may_widen=may_widen)
                 if obstacle is None and found.config is not None and not dry_run:
                     obstacle = await self._take_up(found.config)
@@ -110,6 +115,11 @@ class Reloading:
                 ),
                 obstacle=obstacle,
             )
+
+    def _review(self, report: Report, *, both_ways: bool) -> Review:
+        store = store_path(self.config.store_url, base=self.config.directory)
+        records = [each for each in peek_keys(store) or () if FIELD in each.metadata]
+        return review(report, self.config, records=records, both_ways=both_ways)
 
     async def _take_up(self, config: Config) -> Refusal | None:
         """Answer new requests by *config*, or say why not."""

@@ -5,17 +5,19 @@ Nothing is decided by order of luck: whatever can be said of it is said at once,
 one obstacle is enough for the running configuration to stay.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from byok.config import Config, Finding, General, Report
-from byok.config.load import build_gateway
 from byok.config.policy_tests import policy_test_findings, run_policy_tests
+from byok.core.carriers import carriers
 from byok.core.errors import Refusal
-from byok.core.exchange import Gateway
+from byok.core.keys import VirtualKey
+from byok.core.prove import Question
+from byok.core.walk import Subject
 from byok.reload.differences import Difference, differences
 from byok.reload.fixed import needs_restart
-from byok.reload.widening import Widening, widenings
+from byok.reload.widening import Widening, broken_assertions, widenings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,7 @@ class Review:
     config: Config | None = None
     restart: tuple[str, ...] = ()
     failed_tests: tuple[Finding, ...] = ()
+    broken_assertions: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
     widenings: tuple[Widening, ...] = ()
     narrowings: tuple[Widening, ...] = ()
@@ -48,6 +51,11 @@ class Review:
             return _refuse(
                 "reload.tests-failed", "A policy test of the configuration fails."
             )
+        if self.broken_assertions:
+            return _refuse(
+                "reload.assertion-broken",
+                "What a policy file asserts does not hold: see broken_assertions.",
+            )
         if self.widenings and not may_widen:
             return _refuse(
                 "reload.widens",
@@ -62,32 +70,52 @@ def unusable(message: str) -> Refusal:
     return _refuse("reload.invalid", message)
 
 
-def review(report: Report, running: Config) -> Review:
-    """Look at what *report* read, beside the configuration that is *running*."""
+def review(
+    report: Report,
+    running: Config,
+    *,
+    records: Sequence[VirtualKey] = (),
+    both_ways: bool = False,
+) -> Review:
+    """
+    Look at what *report* read, beside the configuration that is *running*.
+
+    *records* are the virtual keys that bring rules of their own. Looked at *both
+    ways* it is also found out what could no longer leave.
+    """
     new = report.config
     if new is None:
         return Review(findings=report.findings)
-    before, after = _afresh(running), _afresh(new)
+    before, after = _subject(running, records), _subject(new, records)
+    name = str(new.path)
     return Review(
         findings=report.findings,
         config=new,
         restart=needs_restart(running, new),
         failed_tests=policy_test_findings(
-            run_policy_tests(replace(new, gateway=after))
+            run_policy_tests(replace(new, gateway=after.gateway))
+        ),
+        broken_assertions=broken_assertions(
+            Question(subject=after, assertions=new.assertions)
         ),
         differences=differences(running, new),
         widenings=(
-            *widenings(before, after),
+            *widenings(before, after, config=name),
             *_allowed(running.general, new.general),
         ),
-        narrowings=widenings(after, before),
+        narrowings=widenings(after, before, config=name) if both_ways else (),
     )
 
 
-def _afresh(config: Config) -> Gateway:
-    # Plans remember what they were asked, for requests and in one thread.
-    return build_gateway(
-        config.general, config.gateway.table, config.rules, config.credential_policies
+def _subject(config: Config, records: Sequence[VirtualKey]) -> Subject:
+    # Plans remember what they were asked, for requests and in one thread: others
+    # are asked here.
+    plans = config.gateway.plans
+    return Subject(
+        gateway=replace(config.gateway, plans=plans.with_rules(plans.rules)),
+        carriers=carriers(config.key_header_name),
+        single_user=config.general.single_user,
+        records=tuple(records),
     )
 
 
