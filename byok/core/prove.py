@@ -6,7 +6,7 @@ credential, and that requests differ in no way but those that conditions can ask
 about. A failure is a request that anybody can have explained.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import chain
@@ -22,6 +22,7 @@ from byok.core.walk import (
     Result,
     Subject,
     Walk,
+    can_touch,
     matches_of,
     touching,
 )
@@ -30,7 +31,7 @@ from byok.policy.assertions import Assertion
 from byok.policy.cells import TooManyCellsError
 from byok.policy.classes import classify
 from byok.policy.match import Context, Glob, HeaderMatch, Match
-from byok.policy.rules import Rule, Tier
+from byok.policy.rules import BUILT_IN, Rule, Tier
 
 BYOK_ONLY = "byok-only"
 
@@ -169,14 +170,44 @@ def _single(
             if not all(each.kind.is_provider_credential for each in fields):
                 sets = tuple(walk.credential_sets(place, context, credentials))
                 bases = walk.bases(place, context, sets) or bases
-            if not any(match.credential for match in matches):
-                bases = bases[:1]
+            asking = _asking(rules, context)
             for each in fields:
-                alone = each.kind.is_provider_credential
-                for base in ((),) if alone else bases:
+                for base in _beside(each, bases, asking, more):
                     result = _tried(walk, place, context, (each, *base))
                     if result is not None:
                         yield (each,), result
+
+
+def _asking(rules: Sequence[Rule], context: Context) -> tuple[Rule, ...]:
+    """Return those of *rules* that may hold and ask which credential leaves."""
+    return tuple(
+        rule
+        for rule in rules
+        if any(match.credential for match in matches_of((rule,)))
+        and rule.match.admits(context)
+    )
+
+
+def _beside(
+    each: Specimen,
+    bases: Sequence[tuple[Specimen, ...]],
+    asking: Sequence[Rule],
+    more: Sequence[Match] = (),
+) -> Sequence[tuple[Specimen, ...]]:
+    """
+    Return the credentials that a field has to be tried beside.
+
+    A provider's credential is judged before one is chosen, so it stands alone. Any
+    other needs all *bases* only where a rule about it asks which one leaves.
+    """
+    if each.kind.is_provider_credential:
+        return ((),)
+    about = (each.kind.cls,)
+    if any(match.credential for match in more) or any(
+        can_touch(rule, about, puts_in=True) for rule in asking
+    ):
+        return bases
+    return bases[:1]
 
 
 def _tried(
@@ -360,6 +391,13 @@ class _All:
     rules: tuple[Rule, ...]
     wanted: Wanted
     matches: tuple[Match, ...] = ()
+    # Where the first difference will do, it is looked for where it is near.
+    one_is_enough: bool = False
+
+    @property
+    def wants_credentials(self) -> bool:
+        """Can a set of credentials fare otherwise by the one than by the other?"""
+        return any(map(self.wanted, filter(_is_provider_credential, classes.CLASSES)))
 
 
 def _pairs(
@@ -376,19 +414,35 @@ def _pairs(
         more=all_of.matches,
     )
     for context in contexts:
+        if all_of.one_is_enough:
+            singles = ((), *((each,) for each in credentials))
+            yield from _both(walk, place, context, singles, other)
         sets = tuple(walk.credential_sets(place, context, credentials, gateways))
         bases = walk.bases(place, context, sets, gateways) or ((),)
-        beside = ((each, *base) for each in fields for base in bases)
-        for some in chain(sets, beside):
-            request = walk.request(place, context, some)
-            if request is None:
-                continue
-            one = walk.decide(request)
-            yield Pair(some=some, one=one, other=walk.decide(request, other))
-            cured = walk.admitted(request) if one.refusal is not None else one
-            if cured.refusal is None and cured is not one:
-                more = walk.decide(cured.request, other)
-                yield Pair(some=some, one=cured, other=more)
+        asking = _asking(all_of.rules, context)
+        beside = (
+            (each, *base) for each in fields for base in _beside(each, bases, asking)
+        )
+        some = chain(sets if all_of.wants_credentials else (), beside)
+        yield from _both(walk, place, context, some, other)
+
+
+def _both(
+    walk: Walk,
+    place: Place,
+    context: Context,
+    every: Iterable[tuple[Specimen, ...]],
+    other: Gateway,
+) -> Iterator[Pair]:
+    for some in every:
+        request = walk.request(place, context, some)
+        if request is None:
+            continue
+        one = walk.decide(request)
+        yield Pair(some=some, one=one, other=walk.decide(request, other))
+        cured = walk.admitted(request)
+        if cured is not one:
+            yield Pair(some=some, one=cured, other=walk.decide(cured.request, other))
 
 
 def team_rules(rules: Sequence[Rule]) -> dict[str, tuple[Rule, ...]]:
@@ -466,18 +520,33 @@ def _no_widening(walk: Walk, question: Question) -> Found:
     groups = tuple(
         Match(model=(Glob(each.model_group),)) for each in old.table.deployments
     )
-    named = tuple(Glob(each.decode(), exact=True) for each in old.plans.gateway_names)
+    theirs = tuple(Glob(each.decode(), exact=True) for each in old.plans.gateway_names)
+    named = (Match(header=HeaderMatch(name=theirs)),)
     for place in walk.places(apart=True):
         rules = touching(walk.rules_at(place), _anything, puts_in=True)
-        all_of = _All(
-            rules=(*rules, *old_rules),
-            wanted=_anything,
-            matches=(Match(header=HeaderMatch(name=named)),),
-        )
+        both = (*rules, *old_rules)
+        changed = _changed(rules, old_rules)
         contexts = walk.contexts(place, (*matches_of(rules), *known, *groups))
-        for pair in _pairs(walk, place, old, contexts, all_of):
-            wider = _wider(pair)
-            if wider is not None:
+        for context in contexts:
+            wanted = _wanted_by(changed)
+            likeness = _likeness(walk, place, context, old)
+            if likeness is None:
+                # Whatever is admitted now was refused; who pays is all there is to try.
+                wanted = _is_provider_credential
+            elif not likeness:
+                wanted = _anything
+            elif not any(_may_hold(rule, context) for rule in changed):
+                continue
+            all_of = _All(
+                rules=both,
+                wanted=wanted,
+                matches=named,
+                one_is_enough=likeness is None,
+            )
+            for pair in _pairs(walk, place, old, [context], all_of):
+                wider = _wider(pair)
+                if wider is None:
+                    continue
                 message, rule = wider
                 yield (
                     (place.deployment.name, message),
@@ -485,6 +554,44 @@ def _no_widening(walk: Walk, question: Question) -> Found:
                         request=pair.one.request, message=message, rule=rule
                     ),
                 )
+                if likeness is None:
+                    break
+
+
+def _changed(rules: Sequence[Rule], others: Sequence[Rule]) -> tuple[Rule, ...]:
+    """Return the rules that stand on one side only, wherever they are written."""
+    here, there = ({_unplaced(rule) for rule in side} for side in (rules, others))
+    return tuple(here ^ there)
+
+
+def _unplaced(rule: Rule) -> Rule:
+    return replace(rule, where=BUILT_IN, since="", why="")
+
+
+def _may_hold(rule: Rule, context: Context) -> bool:
+    # Deployments may be called otherwise in the other configuration.
+    return _without_facts(rule.match).admits(context)
+
+
+def _likeness(walk: Walk, place: Place, context: Context, old: Gateway) -> bool | None:
+    """
+    Is all but the rules as it was: destination, trust, keys, the credential slot?
+
+    None means that the old gateway serves no such request at all.
+    """
+    request = walk.request(place, context)
+    if request is None:
+        return False
+    one, other = walk.decide(request).decided, walk.decide(request, old).decided
+    if isinstance(other, Refusal):
+        return None
+    return (
+        not isinstance(one, Refusal)
+        and one.context == other.context
+        and one.deployment.origin == other.deployment.origin
+        and one.plan.credential_policy == other.plan.credential_policy
+        and old.plans.gateway_names == walk.subject.gateway.plans.gateway_names
+    )
 
 
 def _wider(pair: Pair) -> tuple[str, Rule | None] | None:

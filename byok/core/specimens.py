@@ -27,6 +27,8 @@ NOT_ASCII = "\u00e9".encode()
 
 _BY_VALUE = frozenset({How.SHAPE, How.VALUE})
 
+# Where one name is as good as another, these read best.
+_READABLE = ("x-custom", "traceparent", "user-agent", "x-forwarded-for", "x-auth-token")
 _SLOTS = frozenset(name for slots in classes.OWN_SLOTS.values() for name in slots)
 
 Wanted = Callable[[str], bool]
@@ -86,19 +88,21 @@ def specimens(
     gateway_names: Collection[bytes],
     wanted: Wanted,
     drops: Iterable[Glob] = (),
+    lists: Collection[bytes] = (),
     passing: bool = False,
 ) -> tuple[Specimen, ...]:
     """
     Return a field for each cell of names, classes and slots.
 
     *patterns* are those that rules have for names; *wanted* says which classes
-    matter. *drops* are what filters take from lists; with *passing* there are
-    also fields that ask to be sent under another name.
+    matter. *drops* are what filters take from the headers *lists*; with *passing*
+    there are also fields that ask to be sent under another name.
     """
     every = _every(
         tuple(dict.fromkeys(patterns)),
         frozenset(gateway_names),
         tuple(dict.fromkeys(drops)),
+        frozenset(lists),
         passing,
     )
     return tuple(each for each in every if wanted(each.kind.cls))
@@ -109,13 +113,15 @@ def _every(
     patterns: tuple[Glob, ...],
     gateway_names: frozenset[bytes],
     drops: tuple[Glob, ...],
+    lists: frozenset[bytes],
     passing: bool,  # noqa: FBT001 - part of what is remembered
 ) -> tuple[Specimen, ...]:
     cell = same_cell(patterns, gateway_names)
     found: dict[tuple[object, ...], Specimen] = {}
     members = _members(drops)
     for name in _names(patterns, gateway_names, passing=passing):
-        for each in _of_name(name, members, gateway_names):
+        in_list = members if name.removeprefix(PREFIX) in lists else ()
+        for each in _of_name(name, in_list, gateway_names):
             if check_edge(each.headers, b"") is None:
                 found.setdefault(cell(name, each.kind), each)
     return tuple(found.values())
@@ -144,7 +150,7 @@ def _names(
     own = (Glob(each.decode("latin-1"), exact=True) for each in sorted(gateway_names))
     texts = Texts((*patterns, *_BY_NAME, *own))
     found: dict[tuple[object, ...], bytes] = {}
-    for text in ("x-custom", *texts.candidates(), *texts.candidates(infix="_")):
+    for text in (*_READABLE, *texts.candidates(), *texts.candidates(infix="_")):
         if not text or not text.isascii():
             continue
         name = text.encode()

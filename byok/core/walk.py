@@ -476,6 +476,12 @@ class Walk:
             gateway_names=self.subject.gateway.plans.gateway_names,
             wanted=wanted,
             drops=[glob for rule in rules for glob in rule.drop],
+            lists={
+                glob.text.encode()
+                for rule in rules
+                if rule.drop
+                for glob in rule.match.header.name
+            },
             passing=any(rule.grant for rule in rules),
         )
 
@@ -619,11 +625,12 @@ def touching(
         for rule in rules
         if rule.direction is Direction.REQUEST
         and not rule.shadow
-        and _can_touch(rule, about, puts_in=puts_in)
+        and can_touch(rule, about, puts_in=puts_in)
     )
 
 
-def _can_touch(rule: Rule, about: Sequence[str], *, puts_in: bool) -> bool:
+def can_touch(rule: Rule, about: Sequence[str], *, puts_in: bool) -> bool:
+    """Can *rule* matter for fields of the classes *about*? See `touching`."""
     if rule.action is Action.LOG:
         return False
     if rule.action is Action.INJECT:
