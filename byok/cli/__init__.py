@@ -12,6 +12,10 @@ from byok.cli.program import Program
 
 # Where each command lives, and the line that `byok --help` shows for it.
 _COMMANDS: dict[str, tuple[str, str]] = {
+    "decisions": (
+        "byok.cli.decisions:decisions",
+        "List and show what was decided about past requests.",
+    ),
     "explain-request": (
         "byok.cli.explain:explain_request",
         "Say what would leave for a request, and by which rule.",

@@ -11,6 +11,8 @@ from pathlib import Path
 import click
 
 from byok.cli.environment import SupposedEnvironment
+from byok.cli.explain_compare import show_comparison
+from byok.cli.explain_past import Past, show_replay
 from byok.cli.request_input import (
     RequestInput,
     RequestInputError,
@@ -47,6 +49,9 @@ Examples:
   byok explain-request -c config.yaml --curl \\
       "curl http://localhost:4000/v1/messages -H 'x-litellm-api-key: <gateway>'"
   byok explain-request -c config.yaml --request captured.http --exit-code
+  byok explain-request -c config.yaml --diff new.yaml --request captured.http
+  byok explain-request -c config.yaml --from-log req_2fdd8a4cb3e04fd1a53a7c0e
+  byok explain-request -c new.yaml --log config.yaml --replay last:1000
 
 \b
 Placeholders stand for made-up values, so that no real secret need be typed:
@@ -55,7 +60,7 @@ Placeholders stand for made-up values, so that no real secret need be typed:
 
 \b
 Exit codes: 0 explained; 1 the config is not valid; 2 the request cannot be read;
-  3 the request would be refused (with --exit-code).
+  3 the request would be refused, or something differs (with --exit-code).
 """
 
 
@@ -101,8 +106,32 @@ Exit codes: 0 explained; 1 the config is not valid; 2 the request cannot be read
     help="A file with the JSON body.",
 )
 @click.option("--client-ip", default="", help="Address the client connects from.")
+@click.option(
+    "--from-log", metavar="ID", help="Explain a recorded decision, made once more."
+)
+@click.option(
+    "--replay",
+    metavar="last:N",
+    help="Say which of the N latest decisions this config would make differently.",
+)
+@click.option(
+    "--diff",
+    "other_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Compare with what this other configuration does.",
+)
+@click.option(
+    "--log",
+    "log_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The configuration whose gateway recorded the decisions.  [default: --config]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (explain-v1).")
-@click.option("--exit-code", is_flag=True, help="Exit with 3 where it is refused.")
+@click.option(
+    "--exit-code",
+    is_flag=True,
+    help="Exit with 3 where it is refused, or where something differs.",
+)
 def explain_request(  # noqa: PLR0917 - one parameter for each option
     config_path: Path,
     key: str | None,
@@ -118,6 +147,10 @@ def explain_request(  # noqa: PLR0917 - one parameter for each option
     request_path: Path | None,
     body_path: Path | None,
     client_ip: str,
+    from_log: str | None,
+    replay: str | None,
+    other_path: Path | None,
+    log_path: Path | None,
     as_json: bool,  # noqa: FBT001
     exit_code: bool,  # noqa: FBT001
 ) -> None:
@@ -129,19 +162,31 @@ def explain_request(  # noqa: PLR0917 - one parameter for each option
     """
     environment = SupposedEnvironment()
     config = _config(config_path, environment)
-    try:
-        described = _described(curl, request_path, headers)
-    except RequestInputError as error:
-        raise click.UsageError(str(error)) from None
-    if route is not None:
-        described = merged(described, RequestInput(path=route))
-    if body_path is not None:
-        described = merged(described, RequestInput(body=body_path.read_bytes()))
-    dry_run = _DryRun(config, described, client_ip=client_ip)
-    dry_run.suppose(f"{name} is set" for name in environment.supposed)
-    dry_run.suppose_body(model, deployment, stream=stream)
-    dry_run.suppose_caller(team, user, tags)
-    explanation = dry_run.explain(key, deployment)
+    described = _described(curl, request_path, headers, route, body_path)
+    given = described != RequestInput() or stream or any((key, model, deployment, tags))
+    if (from_log or replay) and (given or (from_log and replay)):
+        raise click.UsageError("a recorded request is explained as it was, and alone")
+    log = Past(config if log_path is None else _config(log_path, environment))
+    if replay is not None:
+        differs = show_replay(log, replay, config, as_json=as_json)
+        sys.exit(DENIED if exit_code and differs else 0)
+    record = None if from_log is None else log.named(from_log)
+
+    def explained(by: Config) -> dict[str, object]:
+        if record is not None:
+            return log.explained(record, by)
+        dry_run = _DryRun(by, described, client_ip=client_ip)
+        dry_run.suppose(f"{name} is set" for name in environment.supposed)
+        dry_run.suppose_body(model, deployment, stream=stream)
+        dry_run.suppose_caller(team, user, tags)
+        return dry_run.explain(key, deployment)
+
+    if other_path is not None:
+        both = explained(config), explained(_config(other_path, environment))
+        names = str(config_path), str(other_path)
+        differs = show_comparison(*both, names=names, as_json=as_json)
+        sys.exit(DENIED if exit_code and differs else 0)
+    explanation = explained(config)
     if as_json:
         click.echo(json.dumps(explanation, indent=2))
     else:
@@ -163,15 +208,26 @@ def _config(path: Path, environment: Mapping[str, str]) -> Config:
 
 
 def _described(
-    curl: str | None, request_path: Path | None, headers: tuple[str, ...]
+    curl: str | None,
+    request_path: Path | None,
+    headers: tuple[str, ...],
+    route: str | None,
+    body_path: Path | None,
 ) -> RequestInput:
     out = RequestInput()
-    if request_path is not None:
-        out = merged(out, parse_raw(request_path.read_bytes(), os.environ))
-    if curl is not None:
-        out = merged(out, parse_curl(curl, os.environ))
-    for text in headers:
-        out = merged(out, parse_header(text, os.environ))
+    try:
+        if request_path is not None:
+            out = merged(out, parse_raw(request_path.read_bytes(), os.environ))
+        if curl is not None:
+            out = merged(out, parse_curl(curl, os.environ))
+        for text in headers:
+            out = merged(out, parse_header(text, os.environ))
+    except RequestInputError as error:
+        raise click.UsageError(str(error)) from None
+    if route is not None:
+        out = merged(out, RequestInput(path=route))
+    if body_path is not None:
+        out = merged(out, RequestInput(body=body_path.read_bytes()))
     return out
 
 

@@ -1,0 +1,72 @@
+"""The decisions that a gateway recorded, for commands that read them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from byok.cli.render import err
+from byok.config import Config
+from byok.core.decision_queries import Wanted
+from byok.core.errors import ByokError, StoreUnavailable
+from byok.core.keys import VirtualKey
+from byok.store.decisions import read
+from byok.store.faults import BadStoreUrl
+from byok.store.location import store_path
+from byok.store.peek import peek_decisions, peek_key
+
+REFUSED = 1
+UNUSABLE = 2
+
+Record = dict[str, object]
+Keys = Callable[[str], VirtualKey | None]
+
+
+def newest(config: Config, wanted: Wanted) -> list[Record]:
+    """Return the newest recorded decisions that are *wanted*, or say why not."""
+    try:
+        with peek_decisions(_path(config)) as log:
+            return [read(text) for text in log.newest(wanted)]
+    except (StoreUnavailable, BadStoreUrl) as error:
+        _unusable(error, config)
+
+
+def named(config: Config, decision_id: str) -> Record:
+    """Return one recorded decision, or say that there is none."""
+    try:
+        with peek_decisions(_path(config)) as log:
+            text = log.maybe(decision_id)
+    except (StoreUnavailable, BadStoreUrl) as error:
+        _unusable(error, config)
+    if text is None:
+        err().line(
+            f"There is no decision {decision_id}. `byok decisions list` shows the"
+            " latest; older ones have made room for them."
+        )
+        raise SystemExit(REFUSED)
+    return read(text)
+
+
+def keys_of(config: Config) -> Keys:
+    """Return what finds the keys of *config* as they are now, each looked up once."""
+    known: dict[str, VirtualKey | None] = {}
+
+    def find(key_id: str) -> VirtualKey | None:
+        if key_id not in known:
+            known[key_id] = peek_key(_path(config), key_id)
+        return known[key_id]
+
+    return find
+
+
+def _path(config: Config) -> Path:
+    return store_path(config.store_url, base=config.directory)
+
+
+def _unusable(error: ByokError, config: Config) -> NoReturn:
+    screen = err()
+    screen.line(str(error))
+    if not config.general.kept_decisions:
+        screen.line("This configuration records none: decision_log is false.")
+    else:
+        screen.line("A gateway of this version records decisions once it has started.")
+    raise SystemExit(UNUSABLE)
