@@ -17,7 +17,7 @@ from byok.policy.outcome import Outcome
 from byok.policy.rules import Action, Direction, Rule, Tier, When
 
 DECIDES = "decides"
-UNLESS = "unless holds"
+UNLESS = "is excused by unless"
 KEPT = "finds the header there"
 
 _RuleKey = tuple[Tier, str]
