@@ -27,7 +27,7 @@ MAX_MODEL_CHARACTERS = 1024
 
 REPLACED_FIELDS = {
     "api_key": (
-        "send your own key in a header, `x-api-key` or `Authorization`; "
+        "send your own key in its header, as Claude Code does with ANTHROPIC_API_KEY; "
         "the operator's stands in `model_list[].litellm_params.api_key`"
     ),
     "api_base": "the operator sets it in `model_list[].litellm_params.api_base`",

@@ -25,6 +25,15 @@ CARRIERS: tuple[bytes, ...] = (
 )
 
 
+_HIDDEN = b"x-api-key"
+
+# Where these carry the byok key, Claude Code fills them from variables of their own.
+_OWN_VARIABLES = {
+    b"x-api-key": "ANTHROPIC_API_KEY",
+    b"authorization": "ANTHROPIC_AUTH_TOKEN",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presented:
     """A value that may be a gateway key, and the header it came in."""
@@ -60,10 +69,17 @@ def find_key(headers: Headers, order: Sequence[bytes]) -> Presented | Refusal:
         code="auth.missing-key",
         message=(
             f"No byok key came with this request ({seen(headers)}). Send it as"
-            f" {order[0].decode()}: in Claude Code, set ANTHROPIC_CUSTOM_HEADERS="
-            f'"{order[0].decode()}: <your byok key>".'
+            f" {shown(order[0])}: in Claude Code, set {_variable(order[0])}."
         ),
     )
+
+
+def _variable(carrier: bytes) -> str:
+    """Say what makes Claude Code send the byok key in *carrier*."""
+    own = _OWN_VARIABLES.get(carrier)
+    if own is not None:
+        return f"{own}=<your byok key>"
+    return f'ANTHROPIC_CUSTOM_HEADERS="{carrier.decode()}: <your byok key>"'
 
 
 def _wrong_scheme(headers: Headers) -> Refusal:
@@ -122,7 +138,11 @@ _WORDS = {
     classes.ANTHROPIC_API_KEY: "an Anthropic API key",
     classes.ANTHROPIC_OAUTH: "a claude.ai login token",
     classes.ANTHROPIC_ADMIN: "an Anthropic admin key",
+    classes.ANTHROPIC_OTHER: "an Anthropic credential of no known kind",
     classes.OPENAI_API_KEY: "an OpenAI API key",
+    classes.OPENROUTER_API_KEY: "an OpenRouter API key",
+    classes.AZURE_API_KEY: "an Azure API key",
+    classes.GOOGLE_API_KEY: "a Google API key",
     classes.GATEWAY: "a byok key",
 }
 
@@ -137,10 +157,13 @@ def seen(headers: Headers) -> str:
         if not value:
             found.append(f"{header} is empty")
             continue
-        shape = find_credential(value)
-        what = _WORDS.get(shape or "", "a value of no known shape")
-        found.append(f"{header} holds {what}")
+        found.append(f"{header} holds {named(find_credential(value))}")
     return "; ".join(found) if found else "no credential at all came"
+
+
+def named(cls: str | None) -> str:
+    """Return the words for a credential of class *cls*; None has no known shape."""
+    return _WORDS.get(cls or "", "a value of no known shape")
 
 
 def shown(name: bytes) -> str:
@@ -150,4 +173,6 @@ def shown(name: bytes) -> str:
     Claude Code hides every message that names one header literally, behind
     "Invalid API key": the developer would go looking for the wrong key.
     """
-    return "the API key header" if name == b"x-api-key" else name.decode("latin-1")
+    if name == _HIDDEN:
+        return "the API key header"
+    return name.replace(_HIDDEN, b"(API key)").decode("latin-1")

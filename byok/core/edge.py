@@ -8,6 +8,7 @@ the other a server in front of it or behind it. Nothing is repaired.
 import re
 from urllib.parse import unquote_to_bytes
 
+from byok.core.carriers import shown
 from byok.core.errors import Refusal
 from byok.policy import classes, names
 from byok.policy.classes import find_credential
@@ -47,11 +48,10 @@ def _check_names(headers: Headers) -> Refusal | None:
                 " is not allowed there (RFC 9110 5.6.2).",
             )
         if b"_" in name and name.replace(b"_", b"-") in names.INTERPRETED:
-            right = name.replace(b"_", b"-").decode()
             return _refuse(
                 "edge.header-name",
                 f"The header {name.decode()} is written with an underscore. Other"
-                f" servers read it as {right}; send {right} instead.",
+                " servers read that as a hyphen; write it with hyphens.",
             )
     return None
 
@@ -61,7 +61,7 @@ def _check_values(headers: Headers) -> Refusal | None:
         if _CONTROL.search(value):
             return _refuse(
                 "edge.header-value",
-                f"The header {name.decode('latin-1')} holds a control character.",
+                f"There is a control character in {shown(name)}.",
             )
         if _NOT_ASCII.search(value) and _is_interpreted(name):
             # A key pasted with a letter outside ASCII is a wrong key; the carrier
@@ -70,7 +70,7 @@ def _check_values(headers: Headers) -> Refusal | None:
                 continue
             return _refuse(
                 "edge.header-value",
-                f"The header {name.decode('latin-1')} holds a byte outside ASCII.",
+                f"There is a byte outside ASCII in {shown(name)}.",
             )
     return None
 
@@ -86,8 +86,8 @@ def _check_singletons(headers: Headers) -> Refusal | None:
             if name in seen:
                 return _refuse(
                     "edge.repeated-header",
-                    f"The header {name.decode()} came twice; one reader would take"
-                    " the first and another the last. Send it once.",
+                    f"Two values came for {shown(name)}; one reader would take the"
+                    " first and another the last. Send it once.",
                 )
             seen.add(name)
     return None
@@ -104,8 +104,8 @@ def _check_connection(headers: Headers) -> Refusal | None:
                 # deployment's owner.
                 return _refuse(
                     "edge.connection-nomination",
-                    f"Connection may not name {token.decode('latin-1')}: that would"
-                    " take it off the request. Remove it from Connection.",
+                    f"Connection may not name {shown(token)}: that would take it off"
+                    " the request. Remove it from Connection.",
                 )
     return None
 
@@ -163,6 +163,6 @@ def refuse_query() -> Refusal:
     return _refuse(
         "edge.credential-in-query",
         "The query holds a credential. Queries end up in logs: send it in its"
-        " header (x-api-key, Authorization or x-litellm-api-key), and replace"
-        " the key that was exposed.",
+        " header (a byok key in x-litellm-api-key, any other in the provider's own),"
+        " and replace the key that was exposed.",
     )

@@ -57,12 +57,12 @@ def test_a_name_we_interpret_may_not_be_spelt_with_an_underscore(name):
         assert code((name.replace(b"-", b"_", 1), b"1")) == "edge.header-name"
 
 
-def test_the_right_spelling_is_named():
+def test_the_wrong_spelling_is_named():
     refusal = check_edge(((b"x_api_key", KEY.encode()),), b"")
 
     assert refusal is not None
     assert refusal.status == 400
-    assert "send x-api-key instead" in refusal.message
+    assert "The header x_api_key is written with an underscore" in refusal.message
 
 
 @pytest.mark.parametrize("name", [b"x_foo", b"x-session_id", b"my_header"])
