@@ -12,11 +12,11 @@ from urllib.parse import unquote_to_bytes
 
 from byok.core import edge
 from byok.core.body import splice_model
-from byok.core.carriers import identity_status, seen, shown
+from byok.core.carriers import identity_status, named, seen, shown
 from byok.core.errors import ErrorKind, Refusal
 from byok.core.facts import RequestFacts
 from byok.core.key_policies import KeyPolicies
-from byok.core.keys import VirtualKey, may_use_model
+from byok.core.keys import VirtualKey, check_model, may_use_model, named_models
 from byok.core.providers import PROVIDERS, slot_of
 from byok.core.routes import Dialect
 from byok.core.routing import Deployment, DeploymentTable
@@ -61,6 +61,11 @@ class Caller:
     def may_use(self, model: str) -> bool:
         """May the caller ask for *model*, under the name that clients use?"""
         return self.record is None or may_use_model(self.record, model)
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """The models that the caller's key names one by one."""
+        return () if self.record is None else named_models(self.record)
 
     @classmethod
     def of_key(cls, record: VirtualKey, carrier: str, secret: Secret | None) -> Self:
@@ -159,13 +164,14 @@ def decide(
             message='The body names no model. Add a top-level "model".',
         )
     found = deployment or gateway.table.find(model)
-    if not caller.may_use(model):
-        return _model_not_allowed()
+    closed = None if caller.record is None else check_model(caller.record, model)
+    if closed is not None:
+        return closed
     if found is None:
         return _unknown_model(model, caller, gateway.table)
     provider = PROVIDERS.get(found.provider)
     if provider is None:
-        return _unsupported(found)
+        return _unsupported(found, caller, gateway.table)
     if facts.route.dialect not in provider.dialects:
         return _wrong_dialect(facts, found)
     context = _context(facts, caller, found, model)
@@ -231,18 +237,6 @@ def _holds_secret(query: bytes, secrets: tuple[bytes, ...]) -> bool:
     )
 
 
-def _model_not_allowed() -> Refusal:
-    return Refusal(
-        status=403,
-        kind="permission_error",
-        code="auth.model-not-allowed",
-        message=(
-            "This byok key does not open the requested model. GET /v1/models lists"
-            " those it opens; an admin changes them with `models` on the key."
-        ),
-    )
-
-
 def _unknown_model(model: str, caller: Caller, table: DeploymentTable) -> Refusal:
     near = table.nearest(model)
     hint = f" Did you mean {near}?" if near and caller.may_use(near) else ""
@@ -252,19 +246,33 @@ def _unknown_model(model: str, caller: Caller, table: DeploymentTable) -> Refusa
         code="route.unknown-model",
         message=(
             f"The requested model is not served by this gateway.{hint}"
-            " GET /v1/models lists what is."
+            f" {what_is_served(caller, table)}"
         ),
     )
 
 
-def _unsupported(found: Deployment) -> Refusal:
+def what_is_served(caller: Caller, table: DeploymentTable) -> str:
+    """Say where the models stand that *caller* may use, and what no list can hold."""
+    families = dict.fromkeys(
+        each.model_group
+        for each in table.deployments
+        if each.is_wildcard
+        and each.provider in PROVIDERS
+        and caller.may_use(each.model_group)
+    )
+    if not families:
+        return "GET /v1/models lists what is."
+    return f"Served are {', '.join(families)} and what GET /v1/models lists."
+
+
+def _unsupported(found: Deployment, caller: Caller, table: DeploymentTable) -> Refusal:
     return Refusal(
         status=404,
         kind="not_found_error",
         code="route.unsupported-provider",
         message=(
             f"The requested model is configured for {found.provider}, which this"
-            " gateway does not support yet. GET /v1/models lists what is served."
+            f" gateway does not support yet. {what_is_served(caller, table)}"
         ),
     )
 
@@ -411,6 +419,24 @@ def _credential_message(
     )
 
 
+def _why_not_trusted(found: Deployment, cls: str) -> str:
+    if cls == classes.UNKNOWN_CREDENTIAL:
+        return (
+            f"it has no shape that tells whose it is ({floor.HOST_PIN}). The operator"
+            " lets such values through with accepts_client_credential: opaque on the"
+            " deployment."
+        )
+    if cls not in PROVIDERS[found.provider].credentials:
+        return (
+            f"it is {named(cls)}, which is not sent to {found.provider}"
+            f" ({floor.HOST_PIN}). Send a credential that {found.provider} takes."
+        )
+    return (
+        f"{found.origin.host} is not trusted for it ({floor.HOST_PIN}). The operator"
+        " vouches for a host with trust_client_credentials on the deployment."
+    )
+
+
 def _why_removed(found: Deployment, removed: Sequence[slot.Removed]) -> list[str]:
     sentences = []
     for each in removed:
@@ -422,11 +448,8 @@ def _why_removed(found: Deployment, removed: Sequence[slot.Removed]) -> list[str
                 " litellm_settings."
             )
         elif each.rule == floor.HOST_PIN:
-            sentences.append(
-                f"{what} was not forwarded: {found.origin.host} is not trusted for it"
-                f" ({each.rule}). The operator vouches for a host with"
-                " trust_client_credentials on the deployment."
-            )
+            why = _why_not_trusted(found, each.cls)
+            sentences.append(f"{what} was not forwarded: {why}")
         elif each.rule == floor.SLOT:
             sentences.append(
                 f"{what} was not forwarded: it does not stand there as its provider"

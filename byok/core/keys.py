@@ -220,14 +220,26 @@ def check_model(
     """Refuse a model that the key does not open."""
     if may_use_model(record, model, team_models=team_models):
         return None
+    # A list of names cannot show what a wildcard opens.
+    families = [each for each in record.models if "*" in each]
+    opened = f"It opens {', '.join(families)} and what GET /v1/models lists"
     return Refusal(
         status=403,
         kind="permission_error",
         code="auth.model-not-allowed",
         message=(
-            "This byok key does not open the requested model. GET /v1/models lists "
-            "those it opens; an admin changes them with `models` on the key."
+            "This byok key does not open the requested model."
+            f" {opened if families else 'GET /v1/models lists those it opens'};"
+            " an admin changes that with `models` on the key."
         ),
+    )
+
+
+def named_models(record: VirtualKey) -> tuple[str, ...]:
+    """Return the models that the key opens by their names, not by a pattern."""
+    words = (ALL_PROXY_MODELS, ALL_TEAM_MODELS)
+    return tuple(
+        each for each in record.models if "*" not in each and each not in words
     )
 
 

@@ -2,7 +2,7 @@
 
 from byok.core.edge import check_edge
 from byok.core.errors import Refusal
-from byok.core.exchange import Caller
+from byok.core.exchange import Caller, what_is_served
 from byok.core.providers import PROVIDERS
 from byok.core.routing import Deployment, DeploymentTable
 from byok.web.identity import Identity
@@ -17,8 +17,9 @@ class Models:
     Lists the model names that a caller may send.
 
     A wildcard is no name and is left out; models behind it can be asked for all
-    the same. One list serves the clients of both dialects: each reads the
-    fields it knows. It is short, so it is never cut into pages.
+    the same, and those that the caller's key names are listed. One list serves the
+    clients of both dialects: each reads the fields it knows. It is short, so it is
+    never cut into pages.
     """
 
     def __init__(self, *, table: DeploymentTable, identity: Identity) -> None:
@@ -32,7 +33,7 @@ class Models:
             return caller
         entries = [
             _entry(name, deployment)
-            for name in self._table.groups
+            for name in dict.fromkeys((*self._table.groups, *caller.model_names))
             if (deployment := self._served(name, caller))
         ]
         visit.say_json(
@@ -61,7 +62,7 @@ class Models:
                 code="route.unknown-model",
                 message=(
                     "This gateway serves no such model to this key."
-                    " GET /v1/models lists what it does."
+                    f" {what_is_served(caller, self._table)}"
                 ),
             )
         visit.say_json(200, _entry(name, found))

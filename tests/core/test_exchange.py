@@ -361,6 +361,48 @@ def test_a_model_that_is_not_served_is_not_found_and_may_be_suggested():
     assert "mean" not in refusal(facts(model="gpt-4"), gateway()).message
 
 
+@pytest.mark.parametrize(
+    ("models", "told"),
+    [
+        ((), "Served are gpt-*, claude-* and what GET /v1/models lists."),
+        (("claude-*", "nova"), "Served are claude-* and what GET /v1/models lists."),
+        (("nova",), "GET /v1/models lists what is."),
+    ],
+)
+def test_families_of_models_that_the_caller_may_use_are_told(models, told):
+    at = gateway(
+        deployment("a", group="gpt-*", provider="openai"),
+        deployment("b", group="claude-*"),
+        deployment("c", group="claude-*", origin=RELAY),
+        replace(deployment("d", group="titan-*"), provider="bedrock"),
+    )
+    some = replace(DEVELOPER, record=record(models=models))
+
+    refused = refusal(facts(model="nova"), at, caller=some)
+
+    assert refused.code == "route.unknown-model"
+    assert told in refused.message
+
+
+def test_a_model_of_an_unsupported_provider_is_told_with_those_served():
+    at = gateway(
+        deployment("a", group="claude-*"),
+        replace(deployment("b", group="titan"), provider="bedrock"),
+    )
+
+    refused = refusal(facts(model="titan"), at)
+
+    assert refused.code == "route.unsupported-provider"
+    assert "Served are claude-* and what GET /v1/models lists." in refused.message
+
+
+def test_a_caller_names_the_models_that_the_key_does():
+    some = replace(DEVELOPER, record=record(models=("claude-x", "gpt-*")))
+
+    assert some.model_names == ("claude-x",)
+    assert DEVELOPER.model_names == ()
+
+
 def test_no_model_is_suggested_that_the_key_does_not_open():
     some = replace(DEVELOPER, record=record(models=("claude-sonet-*",)))
 
@@ -496,6 +538,33 @@ def test_a_host_that_is_not_trusted_is_told_with_the_remedy():
     assert refused.rule == floor.HOST_PIN
     assert "relay.example.net is not trusted for it" in refused.message
     assert "trust_client_credentials" in refused.message
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (OPENAI_KEY[1], "an OpenAI API key"),
+        (b"Bearer " + keys.OPENROUTER.encode(), "an OpenRouter API key"),
+    ],
+)
+def test_another_providers_key_is_told_as_such_and_nobody_is_to_vouch(value, kind):
+    refused = refusal(facts(GATEWAY_KEY, (b"authorization", value)), gateway(auth=ON))
+
+    assert refused.rule == floor.HOST_PIN
+    assert f"it is {kind}, which is not sent to anthropic" in refused.message
+    assert "trust_client_credentials" not in refused.message
+
+
+def test_a_credential_of_no_known_shape_is_told_with_the_setting_that_lets_it_by():
+    opaque = (b"x-api-key", b"opaque-key-of-somebody")
+
+    refused = refusal(facts(GATEWAY_KEY, opaque), gateway(auth=ON))
+
+    assert refused.rule == floor.HOST_PIN
+    assert "accepts_client_credential: opaque" in refused.message
+    assert "trust_client_credentials" not in refused.message
+    vouching = gateway(deployment(opaque=True), auth=ON)
+    assert opaque in sent(facts(GATEWAY_KEY, opaque), vouching)
 
 
 @pytest.mark.parametrize("around", [b'"%b"', b"%b x", b"Bearer %b", b"%b,"])

@@ -21,6 +21,7 @@ from byok.core.keys import (
     is_token_id,
     is_well_formed,
     may_use_model,
+    named_models,
     new_key,
     new_token_id,
     rotated,
@@ -279,6 +280,23 @@ def test_a_model_that_is_not_open_is_refused_without_naming_any():
     assert refusal.status == 403
     assert refusal.kind == "permission_error"
     assert "secret-project" not in refusal.message
+    assert "lists those it opens; an admin" in refusal.message
+
+
+def test_what_no_list_can_show_is_said_where_a_model_is_not_open():
+    refusal = check_model(key_record(models=("claude-*", "x", "*-mini")), "gpt-5")
+
+    assert refusal is not None
+    assert (
+        "It opens claude-*, *-mini and what GET /v1/models lists; an" in refusal.message
+    )
+
+
+def test_the_models_a_key_names_are_no_patterns_and_no_words():
+    models = ("claude-x", "claude-*", "all-proxy-models", "all-team-models", "gpt-5")
+
+    assert named_models(key_record(models=models)) == ("claude-x", "gpt-5")
+    assert named_models(key_record()) == ()
 
 
 @given(st.text("ab/*", max_size=12), st.text("ab/", max_size=12))

@@ -1,6 +1,7 @@
 """Everything else the gateway answers."""
 
 import json
+from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.interfaces import IReactorTime
@@ -180,3 +181,24 @@ class RouteTests(House):
             self.assertIsNone(answer.value("server"))
             self.assertIsNone(answer.value("access-control-allow-origin"))
             self.assertIsNone(answer.value("set-cookie"))
+
+
+class FamilyTests(House):
+    """A gateway that serves a family of models, whatever they are called."""
+
+    def configuration(self) -> dict[str, object]:
+        configuration = super().configuration()
+        models: Any = configuration["model_list"]
+        family = {"model": "anthropic/family-*"}
+        models.append({"model_name": "family-*", "litellm_params": family})
+        return configuration
+
+    async def test_models_behind_a_wildcard_are_listed_where_the_key_names_them(self):
+        named = ["family-a", "all-team-models", "family-b", "nobodys"]
+        await self.make_key(keys.VIRTUAL_KEY_2, models=named)
+        headers = (("x-api-key", keys.VIRTUAL_KEY_2),)
+
+        listed = await self.ask(request("/v1/models", method="GET", headers=headers))
+
+        names = [model["id"] for model in json.loads(listed.body)["data"]]
+        self.assertEqual(names, ["family-a", "family-b"])
