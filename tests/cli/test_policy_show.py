@@ -1,0 +1,111 @@
+"""`byok policy show`: what is built in and shipped, and what switches mean."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from byok.policy import classes
+from byok.policy.floor import FLOOR
+from byok.resources import policy_files
+from tests.cli.policy_files import CONFIG, run
+
+
+def shown(*arguments: str):
+    result = run("policy", "show", *arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_the_floor_is_shown_whole_with_its_reasons():
+    data = shown("floor")["floor"]
+
+    assert [each["rule"] for each in data][: len(FLOOR)] == [rule.id for rule in FLOOR]
+    assert {each["rule"] for each in data} >= {
+        "floor.single-credential",
+        "floor.plaintext",
+        "floor.log-cap",
+        "floor.egress-guard",
+    }
+    assert all(each["why"] and each["what"] for each in data)
+    text = run("policy", "show", "floor").stdout
+    assert "a gateway credential never leaves" in text
+    assert "class credential.provider.*, in another header" in text
+
+
+def test_the_packs_are_listed_with_what_they_are_for():
+    data = {each["name"]: each for each in shown("packs")["packs"]}
+
+    assert set(data) >= {"base", "claude-code", "litellm-compat"}
+    assert data["base"]["on"] == "always"
+    assert data["claude-code"]["on"] == "by default"
+    assert data["litellm-compat"]["on"] == "when named"
+    assert all(each["about"] for each in data.values())
+    assert "schema" not in data["base"]["about"]
+    assert "What every request needs" in run("policy", "show", "packs").stdout
+
+
+@pytest.mark.parametrize("path", policy_files(), ids=lambda path: path.stem)
+def test_a_pack_is_shown_as_it_is(path: Path):
+    result = run("policy", "show", "pack", path.stem)
+
+    assert result.exit_code == 0
+    assert result.stdout == path.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("bse", "did you mean base?"), ("zzz", "there are: base")]
+)
+def test_a_pack_that_is_not_shipped_has_a_near_one(name, says):
+    result = run("policy", "show", "pack", name)
+
+    assert result.exit_code == 2
+    assert says in result.stderr
+
+
+def test_every_class_is_shown_with_what_it_is_known_by():
+    data = {each["class"]: each for each in shown("classes")["classes"]}
+
+    assert set(data) == set(classes.CLASSES)
+    oauth = data[classes.ANTHROPIC_OAUTH]
+    assert (oauth["values"], oauth["travels_in"]) == (
+        ["sk-ant-oat..."],
+        ["authorization"],
+    )
+    assert "x-stainless-*" in data[classes.SDK_TELEMETRY]["names"]
+    lines = run("policy", "show", "classes").stdout.splitlines()
+    assert any(line.split() == ["unclassified", "everything", "else"] for line in lines)
+
+
+def test_switches_are_shown_as_the_rules_they_mean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    more = (
+        "  forward_client_headers_to_llm_api: true\n"
+        "  model_group_settings:\n"
+        "    forward_client_headers_to_llm_api: [cheap]\n"
+    )
+    Path("config.yaml").write_text(CONFIG + more)
+
+    data = shown("settings")["rules"]
+    lines = run("policy", "show", "settings").stdout.splitlines()
+
+    assert data[0] == {
+        "rule": "litellm_settings.forward_llm_provider_auth_headers",
+        "tier": "settings",
+        "action": "forward",
+        "what": "class credential.provider.*",
+        "origin": "config.yaml:17",
+        "why": "",
+    }
+    assert {each["tier"] for each in data} == {"settings", "model-group"}
+    assert any("at a deployment without a key of its own" in line for line in lines)
+    assert any("model group cheap" in line for line in lines)
+
+
+def test_no_switch_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    Path("config.yaml").write_text(CONFIG.partition("litellm_settings")[0])
+
+    assert "No switch is set" in run("policy", "show", "settings").stdout
