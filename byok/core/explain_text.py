@@ -1,10 +1,11 @@
 """An explanation as the table that people read: words and columns, no decisions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import cast
 
 from byok.core.explain import Json
 from byok.policy import slot
+from byok.policy.rules import When
 
 _PAD = " " * 9
 
@@ -25,8 +26,9 @@ def render(explanation: Json) -> str:
         lines += _refusal_lines(refusal)
     for each in _items(explanation["slots"]):
         lines += _slot_lines(each)
+    forwarded = {each["sent_as"] for each in _items(explanation["slots"])}
     for each in _items(explanation["injections"]):
-        lines += _injection_lines(each)
+        lines += _injection_lines(each, forwarded)
     lines += [_shadow_line(each) for each in _items(explanation["shadow"])]
     credential = explanation["credential"]
     if isinstance(credential, Mapping):
@@ -119,12 +121,14 @@ def _over_line(over: Json) -> str:
     )
 
 
-def _injection_lines(each: Json) -> list[str]:
+def _injection_lines(each: Json, forwarded: Collection[object]) -> list[str]:
     name = str(each["slot"]).removeprefix("out:")
     verdict = "INJECT" if each["applied"] else "KEEP"
     lines = [f"{verdict:<9}{name}"]
+    reason = "" if each["applied"] else "  (already there)"
+    if each["applied"] and each["when"] == When.SET.value and name in forwarded:
+        reason = "  (in place of the one above)"
     for rule in _items(each["determining"]):
-        reason = "" if each["applied"] else "  (already there)"
         lines.append(f"{_PAD}by {rule['rule']}  {rule['origin']}{reason}")
     lines += [_over_line(over) for over in _items(each["overridden"])]
     return lines

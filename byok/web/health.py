@@ -63,9 +63,7 @@ class Health:
             {
                 "status": "healthy" if store == "connected" else "unhealthy",
                 "db": store,
-                "config": "changed on disk, reload to use it"
-                if changed
-                else "in use",
+                "config": "changed on disk, reload to use it" if changed else "in use",
                 "generation": self._generation,
                 "version": __version__,
             },

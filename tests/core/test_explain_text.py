@@ -116,6 +116,19 @@ def test_injected_fields_say_whether_they_went_in_and_what_they_beat():
     ]
 
 
+def test_a_field_that_takes_the_place_of_one_that_came_says_so():
+    action = {"inject": {"name": "x-team", "value": "blue"}}
+    rules = rules_at(Tier.MODEL, {"id": "blue", "action": action})
+    came = (b"x-team", b"red")
+
+    at = gateway(auth=ON, headers=ON, rules=rules)
+    lines = lines_of(facts(API_KEY, came), at)
+
+    assert any(line.startswith("FORWARD  x-team ") for line in lines)
+    at_injection = lines.index("INJECT   x-team")
+    assert lines[at_injection + 1].endswith("  (in place of the one above)")
+
+
 def test_one_field_reads_as_it_stands_in_the_table():
     asked, at = facts(API_KEY), gateway(auth=ON)
     data = json.loads(

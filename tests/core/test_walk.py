@@ -96,9 +96,7 @@ def test_the_verdict_on_a_request_is_that_on_the_witness_of_its_cell(
 
     # Its cell: the context in which the same conditions hold, the field alike.
     grid = Grid(real, (), matches)
-    alike = [
-        each for each in contexts if grid.signature(each) == grid.signature(real)
-    ]
+    alike = [each for each in contexts if grid.signature(each) == grid.signature(real)]
     patterns = [glob for match in matches for glob in match.header.name]
     cell = same_cell(patterns, subject.gateway.plans.gateway_names)
     wanted = cell(field[0], decided.outcome.kinds[0])
