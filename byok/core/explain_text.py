@@ -128,8 +128,10 @@ def _injection_lines(each: Json, forwarded: Collection[object]) -> list[str]:
     reason = "" if each["applied"] else "  (already there)"
     if each["applied"] and each["when"] == When.SET.value and name in forwarded:
         reason = "  (in place of the one above)"
-    for rule in _items(each["determining"]):
-        lines.append(f"{_PAD}by {rule['rule']}  {rule['origin']}{reason}")
+    lines += [
+        f"{_PAD}by {rule['rule']}  {rule['origin']}{reason}"
+        for rule in _items(each["determining"])
+    ]
     lines += [_over_line(over) for over in _items(each["overridden"])]
     return lines
 
