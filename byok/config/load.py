@@ -179,6 +179,7 @@ class _Reading:
             unsupported=unsupported,
             rules=rules,
             assertions=assertions,
+            teams=frozenset(tree.table("teams").entries),
             credential_policies=credentials,
             general=general,
             gateway=build_gateway(general, entries_table(entries), rules, credentials),

@@ -83,6 +83,7 @@ class Config:
     verdicts: tuple[Judged, ...] = field(default=(), repr=False)
     policy_tests: tuple[Suite, ...] = field(default=(), repr=False)
     assertions: tuple[Assertion, ...] = field(default=(), repr=False)
+    teams: frozenset[str] = frozenset()
 
     @property
     def master_key(self) -> Secret | None:

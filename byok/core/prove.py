@@ -473,7 +473,7 @@ def _isolation(walk: Walk, question: Question) -> Found:
             ]
             all_of = _All(rules=rules, wanted=_wanted_by(own))
             for pair in _pairs(walk, place, without, contexts, all_of):
-                if _effect(pair.one) == _effect(pair.other):
+                if effect(pair.one) == effect(pair.other):
                     continue
                 context = pair.one.request.context
                 rule = next(each for each in own if each.match.admits(context))
@@ -501,7 +501,8 @@ def _wanted_by(rules: Sequence[Rule]) -> Wanted:
     return lambda cls: any(glob.matches(cls) for glob in globs)
 
 
-def _effect(result: Result) -> tuple[object, ...]:
+def effect(result: Result) -> tuple[object, ...]:
+    """Return what there is to see of a result from outside: equal ones are alike."""
     return result.refusal is None, result.sends, result.source
 
 
