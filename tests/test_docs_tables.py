@@ -63,8 +63,8 @@ def codes_in_the_code() -> set[str]:
             elif isinstance(node, ast.Constant) and path.name == "slot.py":
                 found.add(str(node.value))
     shape = re.compile(
-        r"internal|(?:admin|auth|body|credential|edge|egress|keys|policy|provider"
-        r"|route|store)\.[a-z0-9-]+"
+        r"internal|(?:admin|auth|body|credential|decisions|edge|egress|keys|policy"
+        r"|provider|route|store)\.[a-z0-9-]+"
     )
     return {code for code in found if shape.fullmatch(code)}
 

@@ -111,20 +111,25 @@ def _print(
     assumed: Sequence[str],
 ) -> None:
     changed = sum(len(group.ids) for group in groups)
-    screen.line(f"{replayed} decisions were made again, {changed} of them differently")
+    were = "was" if replayed == 1 else "were"
+    screen.line(f"{_count(replayed)} {were} made again, {changed} differently")
     for reason, count in sorted(skipped.items()):
         screen.line(f"{count} could not be made again: {reason}")
     for each in assumed:
         screen.line(f"assumed: {each}")
     for group in groups:
         screen.line()
-        screen.line(Styled(f"{len(group.ids)} decisions", Style.STRONG))
+        screen.line(Styled(_count(len(group.ids)), Style.STRONG))
         for change in group.changes:
             screen.line("  ", str(change))
         shown = ", ".join(group.ids[:_SHOWN])
         more = len(group.ids) - _SHOWN
         rest = f" and {more} more" if more > 0 else ""
         screen.line("  ", Styled(f"{shown}{rest}", Style.FAINT))
+
+
+def _count(number: int) -> str:
+    return f"{number} decision" if number == 1 else f"{number} decisions"
 
 
 def _unknown(config: Config) -> tuple[str, ...]:

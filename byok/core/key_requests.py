@@ -15,6 +15,7 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from byok.core.decision_access import RIGHT
 from byok.core.durations import DURATION_HINT, parse_duration
 from byok.core.errors import Refusal
 from byok.core.key_policies import problem_of_policies
@@ -387,7 +388,7 @@ def _warnings(
     said = [
         f"{name}: stored, not enforced yet."
         for name in STORED_ONLY
-        if body.get(name) not in (None, {})
+        if body.get(name) not in (None, {}, {RIGHT: True}, {RIGHT: False})
     ]
     said += [
         f"{name}: accepted for LiteLLM's sake, without effect here."

@@ -131,7 +131,7 @@ def test_only_what_would_change_is_listed_grouped_by_the_change(desk):
     data = desk.json(desk.run([*words, "--json", "--exit-code"], code=3))
 
     lines = text.splitlines()
-    assert lines[0] == "6 decisions were made again, 5 of them differently"
+    assert lines[0] == "6 decisions were made again, 5 differently"
     assert lines[1].startswith("1 could not be made again: it was refused before")
     assert "5 decisions" in lines
     assert "  payer: user-key -> org" in lines
@@ -151,7 +151,7 @@ def test_the_same_rules_change_nothing(desk):
 
     result = desk.explain("--replay", "last:5", "--exit-code")
 
-    assert result.stdout == "1 decisions were made again, 0 of them differently\n"
+    assert result.stdout == "1 decision was made again, 0 differently\n"
 
 
 def test_rules_about_addresses_cannot_be_replayed_exactly(desk):

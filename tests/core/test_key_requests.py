@@ -235,7 +235,8 @@ def test_our_fields_and_those_without_effect_are_not_the_same():
 
 
 def test_limits_warn_that_nothing_enforces_them_yet():
-    warnings = understood(rpm_limit=0, max_budget=None, permissions={}).warnings
+    fields = {"max_budget": None, "permissions": {"explain": True}}
+    warnings = understood(rpm_limit=0, **fields).warnings
 
     assert warnings == ("rpm_limit: stored, not enforced yet.",)
 

@@ -29,6 +29,7 @@ _MASKS = tuple(
         (r"\bkey_[0-9A-Za-z]{22}", "key_#"),
         (r"\breq_[0-9a-f]{24}", "req_#"),
         (r"\bfp=[0-9a-f]{8}", "fp=#"),
+        (r"\bg\d+-[0-9a-f]{8}\b", "g#"),
         (r'("fingerprint": )"[0-9a-f]{8}"', r'\1"#"'),
         (r'("config_digest": )"sha256:[0-9a-f]{64}"', r'\1"#"'),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z", "TIME"),
