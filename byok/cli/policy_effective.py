@@ -137,7 +137,8 @@ def _rank(row: Row) -> tuple[int, str, str]:
 
 def _row(row: Row) -> list[list[Text]]:
     cell = row.cell
-    verdict = Styled(cell.verdict.upper(), _STYLES.get(cell.verdict, Style.INFO))
+    word, space, rest = cell.verdict.partition(" ")
+    verdict = Styled(f"{word.upper()}{space}{rest}", _STYLES.get(word, Style.INFO))
     shared = ", ".join(row.names)
     if row.sources:
         shared += f"  (beside {', '.join(row.sources)})"
