@@ -21,7 +21,9 @@ import yaml
 
 from byok.config import examine
 from byok.config.codes import Level
+from byok.config.findings import Findings
 from byok.config.litellm import LITELLM_KEYS, Section
+from byok.config.policy_tests import suite_of
 from byok.config.schema import section_properties
 from tests.support import keys
 from tests.support.gateway import Gateway, Json, own_key_config
