@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from ipaddress import ip_address
 from pathlib import Path
@@ -123,26 +124,33 @@ def _ask(url: str, key: Secret, wish: Mapping[str, bool]) -> Answer:
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     try:
         connection = kind(host, parts.port, timeout=_TIMEOUT_S)
-        connection.request(
-            "POST",
-            f"{parts.path.rstrip('/')}/byok/reload",
-            json.dumps(wish),
-            {
-                "Authorization": f"Bearer {key.reveal()}",
-                "Content-Type": "application/json",
-            },
-        )
-        answer = connection.getresponse()
-        status, body = answer.status, json.loads(answer.read())
+        with closing(connection):
+            status, body = _answer(connection, parts.path.rstrip("/"), key, wish)
     except (OSError, HTTPException, ValueError) as error:
         # A ValueError may quote what could not be sent, and that may be the key.
         why = error.strerror if isinstance(error, OSError) else None
         _end(f"No gateway answers at {host}: {why or type(error).__name__}.")
     if not isinstance(body, dict) or "obstacle" not in body:
-        said = body.get("error", {}) if isinstance(body, dict) else {}
-        message = said.get("message", "What answers there is no gateway.")
-        _end(f"{message} (status {status})")
+        said = body.get("error") if isinstance(body, dict) else None
+        message = said.get("message") if isinstance(said, dict) else None
+        _end(f"{message or 'What answers there is no gateway.'} (status {status})")
     return body
+
+
+def _answer(
+    connection: HTTPConnection, path: str, key: Secret, wish: Mapping[str, bool]
+) -> tuple[int, Any]:
+    connection.request(
+        "POST",
+        f"{path}/byok/reload",
+        json.dumps(wish),
+        {
+            "Authorization": f"Bearer {key.reveal()}",
+            "Content-Type": "application/json",
+        },
+    )
+    answer = connection.getresponse()
+    return answer.status, json.loads(answer.read())
 
 
 def _is_here(host: str) -> bool:

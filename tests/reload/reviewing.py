@@ -40,11 +40,8 @@ def config(*rules: Json, general: Json | None = None, **sections: object) -> Jso
     return made | sections
 
 
-def model(name: str, provider_model: str = ANTHROPIC, **params: object) -> Json:
-    return {
-        "model_name": name,
-        "litellm_params": {"model": provider_model, **params},
-    }
+def model(name: str, **params: object) -> Json:
+    return {"model_name": name, "litellm_params": {"model": ANTHROPIC, **params}}
 
 
 def read(directory: Path, data: Json | str, name: str = "config.yaml") -> Report:

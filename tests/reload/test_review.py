@@ -48,10 +48,10 @@ def test_a_widening_has_to_be_allowed(tmp_path: Path):
 
 def test_a_failing_policy_test_cannot_be_allowed(tmp_path: Path):
     write(tmp_path, TESTS, "foo_test.yaml")
-    named = {"policy_tests": ["foo_test.yaml"]}
+    named: Json = {"policy_tests": ["foo_test.yaml"]}
 
-    bad = reviewed(tmp_path, config(), config(**named))
-    good = reviewed(tmp_path, config(), config(rule("more", "forward"), **named))
+    bad = reviewed(tmp_path, config(), config() | named)
+    good = reviewed(tmp_path, config(), config(rule("more", "forward")) | named)
 
     assert code(bad, may_widen=True) == "reload.tests-failed"
     assert "foo_test.yaml:4" in next(lines(bad))

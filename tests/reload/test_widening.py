@@ -86,7 +86,7 @@ def test_another_message_of_a_refusal_does_not(tmp_path: Path):
 
 def test_an_origin_that_may_receive_a_credential_it_could_not(tmp_path: Path):
     old = config(model_list=[model("relay", **ELSEWHERE)])
-    trusting = {**ELSEWHERE, "trust_client_credentials": ["anthropic.oauth"]}
+    trusting: Json = {**ELSEWHERE, "trust_client_credentials": ["anthropic.oauth"]}
     new = config(model_list=[model("relay", **trusting)])
 
     (one,) = [
@@ -110,7 +110,7 @@ def test_a_model_more_is_no_widening_where_requests_went_before(tmp_path: Path):
     old = config(rule("some", "forward", "x-a"))
     new = config(
         rule("some", "forward", "x-a"),
-        model_list=[model("sonnet"), model("opus", "anthropic/claude-opus-5-5")],
+        model_list=[model("sonnet"), model("opus")],
     )
 
     found = reviewed(tmp_path, old, new)
