@@ -1,6 +1,5 @@
 """`byok policy show`: what is built in, what is shipped, what a switch means."""
 
-from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -9,41 +8,11 @@ import click
 from byok.cli.loading import config_option, loaded
 from byok.cli.render import Style, Styled, Text, out
 from byok.config.policies import BASE_PACK, DEFAULT_PACKS
-from byok.policy import classes, floor, names
-from byok.policy.floor import FLOOR, OTHERS_IN_THE_CLEAR
-from byok.policy.match import HeaderMatch, Match
+from byok.config.policy_tables import box, floor_rows, known_classes
 from byok.policy.rules import Rule, Tier
 from byok.resources import policy_files
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-# What the floor decides about the request as a whole, where no single field says it.
-_WHOLE = (
-    (
-        floor.SINGLE_CREDENTIAL,
-        "strip",
-        "every credential but the one that was chosen",
-        "exactly one credential leaves",
-    ),
-    (
-        floor.PLAINTEXT,
-        "deny",
-        "any credential, where the destination is reached by plain http",
-        OTHERS_IN_THE_CLEAR.why,
-    ),
-    (
-        "floor.log-cap",
-        "log: hash",
-        "every credential, in the record of a decision",
-        "no rule can make a log show one",
-    ),
-    (
-        "floor.egress-guard",
-        "drop",
-        "a request that holds, by value, what may not leave",
-        "the last look before anything is sent; a trip is a defect of byok",
-    ),
-)
 
 
 @click.group(name="show")
@@ -55,9 +24,7 @@ def policy_show() -> None:
 @_json_option
 def show_floor(as_json: bool) -> None:  # noqa: FBT001 - click's
     """Show the rules that nobody can write, move or switch off, and why they are."""
-    rows = [
-        (rule.id, rule.action.word, _box(rule.match), rule.why) for rule in FLOOR
-    ] + list(_WHOLE)
+    rows = floor_rows()
     if as_json:
         keys = ("rule", "does", "what", "why")
         out().json(
@@ -115,73 +82,27 @@ def show_pack(name: str) -> None:
 @_json_option
 def show_classes(as_json: bool) -> None:  # noqa: FBT001 - click's
     """Show every class of headers, by what it is known, and where it may travel."""
-    found = [
-        {
-            "class": cls,
-            "values": [
-                f"{shape.decode()}..."
-                for shape, shaped in classes.CREDENTIAL_SHAPES
-                if shaped == cls
-            ],
-            "names": list(_names_of(cls)),
-            "travels_in": [each.decode() for each in classes.OWN_SLOTS.get(cls, {})],
-        }
-        for cls in sorted(classes.CLASSES)
-    ]
+    found = known_classes()
     if as_json:
-        out().json({"version": 1, "classes": found})
+        out().json(
+            {
+                "version": 1,
+                "classes": [
+                    {
+                        "class": each.name,
+                        "values": each.values,
+                        "names": each.names,
+                        "travels_in": each.travels_in,
+                    }
+                    for each in found
+                ],
+            }
+        )
         return
-    rows: list[list[Text]] = []
-    for each in found:
-        known = [*_texts(each["values"]), *_texts(each["names"])]
-        travels = ", ".join(_texts(each["travels_in"]))
-        known_by = ", ".join(known) or _BY_NOTHING.get(str(each["class"]), "")
-        rows.append([str(each["class"]), travels, known_by])
+    rows: list[list[Text]] = [
+        [each.name, ", ".join(each.travels_in), each.known_by] for each in found
+    ]
     out().table(rows, heads=("class", "travels in", "known by"))
-
-
-_BY_NOTHING = {
-    classes.UNCLASSIFIED: "everything else",
-    classes.AMBIGUOUS: "a name with _, a value outside ASCII",
-}
-
-
-def _texts(value: object) -> list[str]:
-    return [str(each) for each in value] if isinstance(value, list) else []
-
-
-def _names_of(cls: str) -> Iterable[str]:
-    every = (
-        names.HOP_BY_HOP
-        | names.FRAMING
-        | names.COOKIES
-        | names.GATEWAY_CREDENTIALS
-        | names.AMBIGUOUS_CREDENTIALS
-        | names.NAMED_CREDENTIALS.keys()
-        | names.OTHER_CREDENTIALS
-        | names.CLIENT_NETWORK
-        | names.CLIENT_IDENTITY
-        | names.PROTOCOL
-        | names.TRACING
-    )
-    prefixes = (
-        *names.GATEWAY_CONTROL_PREFIXES,
-        *names.OTHER_CREDENTIAL_PREFIXES,
-        *names.CLIENT_NETWORK_PREFIXES,
-        *names.CLIENT_IDENTITY_PREFIXES,
-        *names.PROTOCOL_PREFIXES,
-        *names.TRACING_PREFIXES,
-        *names.SDK_TELEMETRY_PREFIXES,
-    )
-    for name in sorted(every):
-        if classes.class_of_name(name) == cls:
-            yield name.decode()
-    for prefix in prefixes:
-        if classes.class_of_name(prefix + b"any") == cls:
-            yield f"{prefix.decode()}*"
-    for suffix in names.OTHER_CREDENTIAL_SUFFIXES:
-        if cls == classes.OTHER_CREDENTIAL:
-            yield f"*{suffix.decode()}"
 
 
 @policy_show.command(name="settings")
@@ -200,7 +121,7 @@ def show_settings(config_path: Path, as_json: bool) -> None:  # noqa: FBT001 - c
                         "rule": rule.id,
                         "tier": rule.tier.name.lower().replace("_", "-"),
                         "action": rule.action.word,
-                        "what": _box(rule.match),
+                        "what": box(rule.match),
                         "origin": str(rule.where),
                         "why": rule.why,
                     }
@@ -215,7 +136,7 @@ def show_settings(config_path: Path, as_json: bool) -> None:  # noqa: FBT001 - c
     rows: list[list[Text]] = [
         [
             Styled(rule.action.word, Style.STRONG),
-            _box(rule.match),
+            box(rule.match),
             rule.id,
             str(rule.where),
         ]
@@ -230,25 +151,3 @@ def _is_switch(rule: Rule) -> bool:
         "model_group_settings."
     )
     return rule.id.startswith(sections) or groups
-
-
-def _box(match: Match) -> str:
-    parts = [*_header_words(match.header)]
-    parts += [f"model group {each.text}" for each in match.model_group]
-    if match.deployment_key is not None:
-        word = "with" if match.deployment_key else "without"
-        parts.append(f"at a deployment {word} a key of its own")
-    return ", ".join(parts)
-
-
-def _header_words(header: HeaderMatch) -> Iterable[str]:
-    if header.name:
-        yield "named " + " or ".join(each.text for each in header.name)
-    if header.cls:
-        yield "class " + " or ".join(each.text for each in header.cls)
-    if header.here is not None:
-        place = "trusted" if header.here else "not trusted"
-        yield f"where the destination is {place} for it"
-    if header.own is not None:
-        place = "its own" if header.own else "another"
-        yield f"in {place} header"

@@ -1,0 +1,139 @@
+"""What is built into the policy language, as tables: the floor and the classes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from byok.policy import classes, floor, names
+from byok.policy.floor import FLOOR, OTHERS_IN_THE_CLEAR
+from byok.policy.match import HeaderMatch, Match
+
+# What the floor decides about the request as a whole, where no single field says it.
+_WHOLE = (
+    (
+        floor.SINGLE_CREDENTIAL,
+        "strip",
+        "every credential but the one that was chosen",
+        "exactly one credential leaves",
+    ),
+    (
+        floor.PLAINTEXT,
+        "deny",
+        "any credential, where the destination is reached by plain http",
+        OTHERS_IN_THE_CLEAR.why,
+    ),
+    (
+        "floor.log-cap",
+        "log: hash",
+        "every credential, in the record of a decision",
+        "no rule can make a log show one",
+    ),
+    (
+        "floor.egress-guard",
+        "drop",
+        "a request that holds, by value, what may not leave",
+        "the last look before anything is sent; a trip is a defect of byok",
+    ),
+)
+
+_BY_NOTHING = {
+    classes.UNCLASSIFIED: "everything else",
+    classes.AMBIGUOUS: "a name with _, a value outside ASCII",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownClass:
+    """A class of headers: by what values and names it is known, where it travels."""
+
+    name: str
+    values: tuple[str, ...]
+    names: tuple[str, ...]
+    travels_in: tuple[str, ...]
+
+    @property
+    def known_by(self) -> str:
+        """All it is known by, in one line."""
+        known = ", ".join((*self.values, *self.names))
+        return known or _BY_NOTHING.get(self.name, "")
+
+
+def floor_rows() -> list[tuple[str, str, str, str]]:
+    """Return each rule of the floor: its name, what it does, to what, and why."""
+    return [
+        *((rule.id, rule.action.word, box(rule.match), rule.why) for rule in FLOOR),
+        *_WHOLE,
+    ]
+
+
+def known_classes() -> list[KnownClass]:
+    """Return every class there is, by name."""
+    return [
+        KnownClass(
+            name=cls,
+            values=tuple(
+                f"{shape.decode()}..."
+                for shape, shaped in classes.CREDENTIAL_SHAPES
+                if shaped == cls
+            ),
+            names=tuple(_names_of(cls)),
+            travels_in=tuple(each.decode() for each in classes.OWN_SLOTS.get(cls, {})),
+        )
+        for cls in sorted(classes.CLASSES)
+    ]
+
+
+def _names_of(cls: str) -> Iterable[str]:
+    every = (
+        names.HOP_BY_HOP
+        | names.FRAMING
+        | names.COOKIES
+        | names.GATEWAY_CREDENTIALS
+        | names.AMBIGUOUS_CREDENTIALS
+        | names.NAMED_CREDENTIALS.keys()
+        | names.OTHER_CREDENTIALS
+        | names.CLIENT_NETWORK
+        | names.CLIENT_IDENTITY
+        | names.PROTOCOL
+        | names.TRACING
+    )
+    prefixes = (
+        *names.GATEWAY_CONTROL_PREFIXES,
+        *names.OTHER_CREDENTIAL_PREFIXES,
+        *names.CLIENT_NETWORK_PREFIXES,
+        *names.CLIENT_IDENTITY_PREFIXES,
+        *names.PROTOCOL_PREFIXES,
+        *names.TRACING_PREFIXES,
+        *names.SDK_TELEMETRY_PREFIXES,
+    )
+    for name in sorted(every):
+        if classes.class_of_name(name) == cls:
+            yield name.decode()
+    for prefix in prefixes:
+        if classes.class_of_name(prefix + b"any") == cls:
+            yield f"{prefix.decode()}*"
+    for suffix in names.OTHER_CREDENTIAL_SUFFIXES:
+        if cls == classes.OTHER_CREDENTIAL:
+            yield f"*{suffix.decode()}"
+
+
+def box(match: Match) -> str:
+    """Say in words which fields a built-in rule is about."""
+    parts = [*_header_words(match.header)]
+    parts += [f"model group {each.text}" for each in match.model_group]
+    if match.deployment_key is not None:
+        word = "with" if match.deployment_key else "without"
+        parts.append(f"at a deployment {word} a key of its own")
+    return ", ".join(parts)
+
+
+def _header_words(header: HeaderMatch) -> Iterable[str]:
+    if header.name:
+        yield "named " + " or ".join(each.text for each in header.name)
+    if header.cls:
+        yield "class " + " or ".join(each.text for each in header.cls)
+    if header.here is not None:
+        place = "trusted" if header.here else "not trusted"
+        yield f"where the destination is {place} for it"
+    if header.own is not None:
+        place = "its own" if header.own else "another"
+        yield f"in {place} header"
