@@ -59,6 +59,10 @@ def resolve(matching: Sequence[Rule]) -> tuple[Rule | None, Reason]:
 def loses_because(loser: Rule, winner: Rule, reason: Reason) -> str:
     """Say in a few words why *loser* did not decide."""
     if loser.tier is winner.tier:
+        if reason is Reason.LOCK and not loser.lock:
+            return "same tier, not locked"
+        if loser.severity == winner.severity:
+            return "same tier, as strict"
         return "same tier, stricter won"
     if reason is Reason.FLOOR:
         return "floor"

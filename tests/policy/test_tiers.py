@@ -90,7 +90,13 @@ def test_losers_are_told_why():
 
     assert loses_because(below, lock, Reason.LOCK) == "lock above"
     assert loses_because(above, lock, Reason.LOCK) == "locked in a narrower tier"
-    assert loses_because(same, lock, Reason.LOCK) == "same tier, stricter won"
+    assert loses_because(same, lock, Reason.LOCK) == "same tier, not locked"
+    denies = rule("denies", Tier.TEAM, Action.DENY, lock=True)
+    assert loses_because(lock, denies, Reason.LOCK) == "same tier, stricter won"
+    strips = rule("strips", Tier.TEAM, Action.STRIP)
+    assert loses_because(strips, same, Reason.NARROWEST) == "same tier, stricter won"
+    twin = rule("twin", Tier.TEAM, Action.STRIP)
+    assert loses_because(twin, strips, Reason.NARROWEST) == "same tier, as strict"
     assert loses_because(above, below, Reason.NARROWEST) == "narrower tier won"
     floor = rule("floor", Tier.FLOOR, Action.STRIP)
     assert loses_because(above, floor, Reason.FLOOR) == "floor"
