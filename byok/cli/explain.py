@@ -3,16 +3,16 @@
 import json
 import os
 import sys
-import time
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
+from byok.cli.dry_run import DryRun
 from byok.cli.environment import SupposedEnvironment
 from byok.cli.explain_compare import show_comparison
 from byok.cli.explain_past import Past, show_replay
+from byok.cli.key_name import key_name
 from byok.cli.request_input import (
     RequestInput,
     RequestInputError,
@@ -22,21 +22,8 @@ from byok.cli.request_input import (
     parse_raw,
 )
 from byok.config import Config, ConfigError, load
-from byok.core.admission import admit_key, admit_master, admit_single_user
-from byok.core.carriers import Presented, carriers, find_key
-from byok.core.errors import Refusal
-from byok.core.exchange import Caller, Decided, decide
-from byok.core.explain import Setting, explain
 from byok.core.explain_text import render
-from byok.core.facts import RequestFacts
-from byok.core.intake import check_head, read_facts, route_of
-from byok.core.keys import VirtualKey
-from byok.core.routing import Deployment
-from byok.core.secret import Secret
-from byok.core.supposed import PLACEHOLDERS, body_for, supposed_model
-from byok.policy.rules import Rule
-from byok.store.location import store_path
-from byok.store.peek import peek_key
+from byok.core.supposed import PLACEHOLDERS
 
 DENIED = 3
 
@@ -74,7 +61,9 @@ Exit codes: 0 explained; 1 the config is not valid; 2 the request cannot be read
     show_default=True,
     help="The gateway's configuration.",
 )
-@click.option("--key", help="Alias or id of the virtual key that calls.")
+@click.option(
+    "--key", callback=key_name, help="Alias or id of the virtual key that calls."
+)
 @click.option("--team", help="The caller's team, instead of the key's own.")
 @click.option("--user", help="The caller's user, instead of the key's own.")
 @click.option("--tag", "tags", multiple=True, help="A tag of the caller; repeatable.")
@@ -175,7 +164,7 @@ def explain_request(  # noqa: PLR0917 - one parameter for each option
     def explained(by: Config) -> dict[str, object]:
         if record is not None:
             return log.explained(record, by)
-        dry_run = _DryRun(by, described, client_ip=client_ip)
+        dry_run = DryRun(by, described, client_ip=client_ip)
         dry_run.suppose(f"{name} is set" for name in environment.supposed)
         dry_run.suppose_body(model, deployment, stream=stream)
         dry_run.suppose_caller(team, user, tags)
@@ -229,194 +218,3 @@ def _described(
     if body_path is not None:
         out = merged(out, RequestInput(body=body_path.read_bytes()))
     return out
-
-
-def _asks_for_address(rule: Rule) -> bool:
-    asked = (rule.match, rule.unless)
-    return any(match is not None and match.client_ip for match in asked)
-
-
-class _DryRun:
-    """One request on its way through the gateway's own functions."""
-
-    def __init__(
-        self, config: Config, described: RequestInput, *, client_ip: str
-    ) -> None:
-        self._config = config
-        self._gateway = config.gateway
-        self._request = described
-        self._client_ip = client_ip
-        self._assumed: list[str] = []
-        self._warnings = list(described.warnings)
-        self._team: str | None = None
-        self._user: str | None = None
-        self._tags: tuple[str, ...] = ()
-
-    def suppose(self, statements: Iterable[str]) -> None:
-        """Note what was taken for granted."""
-        self._assumed.extend(statements)
-
-    def suppose_body(
-        self, model: str | None, deployment: str | None, *, stream: bool
-    ) -> None:
-        """Put a body in where none was given."""
-        if self._request.body is not None and model is None:
-            return
-        if model is None:
-            model = self._default_model(deployment)
-        body = body_for(model, stream=stream)
-        self._request = merged(self._request, RequestInput(body=body))
-
-    def suppose_caller(
-        self, team: str | None, user: str | None, tags: tuple[str, ...]
-    ) -> None:
-        """Say who calls, where the record of the key does not say it."""
-        self._team, self._user, self._tags = team, user, tags
-
-    def _default_model(self, deployment: str | None) -> str:
-        model = supposed_model(self._gateway.table, self._named(deployment))
-        self._assumed.append(f"model={model}; name another one with --model")
-        return model
-
-    def _named(self, deployment: str | None) -> Deployment | None:
-        if deployment is None:
-            return None
-        found = self._gateway.table.named(deployment)
-        if found is None:
-            names = ", ".join(each.name for each in self._gateway.table.deployments)
-            raise click.UsageError(f"no deployment has that name; there are: {names}")
-        return found
-
-    def explain(self, key: str | None, deployment: str | None) -> dict[str, object]:
-        """Return the explanation of the request, refused or not."""
-        request = self._request
-        caller: Caller | None = None
-        facts: RequestFacts | None = None
-        result = self._checked()
-        if result is None:
-            identity = self._caller(key)
-            if isinstance(identity, Refusal):
-                result = identity
-            else:
-                caller = self._as_supposed(identity)
-                read = self._facts()
-                if isinstance(read, Refusal):
-                    result = read
-                else:
-                    facts = read
-                    result = decide(
-                        facts, caller, self._gateway, deployment=self._named(deployment)
-                    )
-        if not self._client_ip and any(map(_asks_for_address, self._config.rules)):
-            self._assumed.append("client_ip is unknown; name it with --client-ip")
-        return explain(
-            facts,
-            caller,
-            result,
-            Setting(
-                config_digest=self._config.digest,
-                method=request.method or "POST",
-                path=request.path or "/v1/messages",
-                assumed=tuple(self._assumed),
-                warnings=tuple(self._warnings),
-            ),
-        )
-
-    @property
-    def _target(self) -> bytes:
-        path = (self._request.path or "/v1/messages").encode("utf-8", "surrogateescape")
-        return path + (b"?" + self._request.query if self._request.query else b"")
-
-    @property
-    def _method(self) -> bytes:
-        return (self._request.method or "POST").encode("utf-8", "replace")
-
-    def _checked(self) -> Decided | Refusal | None:
-        refusal = check_head(self._target, self._request.headers)
-        if refusal is not None:
-            return refusal
-        route = route_of(self._method, self._target)
-        if not isinstance(route, Refusal):
-            return None
-        if route.code == "route.unknown":
-            self._warnings.append(
-                "what the gateway answers by itself is not explained here: keys,"
-                " models, health"
-            )
-        return route
-
-    def _facts(self) -> RequestFacts | Refusal:
-        route = route_of(self._method, self._target)
-        if isinstance(route, Refusal):
-            return route
-        return read_facts(
-            self._method,
-            self._target,
-            route,
-            self._request.headers,
-            self._request.body or b"",
-            client_ip=self._client_ip,
-        )
-
-    def _caller(self, key: str | None) -> Caller | Refusal:
-        headers = self._request.headers
-        if self._config.general.single_user:
-            return admit_single_user(headers)
-        order = carriers(self._config.key_header_name)
-        presented = find_key(headers, order)
-        if key is None:
-            return self._presented(presented)
-        carrier = order[0].decode()
-        if isinstance(presented, Presented):
-            carrier = presented.carrier
-        else:
-            self._assumed.append(f"the key {key} came in {carrier}")
-        secret = presented.key if isinstance(presented, Presented) else None
-        if not key.isprintable():
-            raise click.UsageError("--key is no alias and no id of a key.")
-        record = peek_key(
-            store_path(self._config.store_url, base=self._config.directory), key
-        )
-        if record is not None:
-            return self._recorded(key, record, carrier, secret)
-        self._assumed.append(
-            f"no record of the key {key} was found; it may use every model"
-        )
-        return Caller(key_id=key, alias=key, carrier=carrier, secret=secret)
-
-    def _recorded(
-        self, key: str, record: VirtualKey, carrier: str, secret: Secret | None
-    ) -> Caller | Refusal:
-        found = admit_key(
-            record, self._request.headers, carrier, secret, now=time.time()
-        )
-        if isinstance(found, Refusal):
-            # The client is not told which it is. Whoever reads the store may know.
-            state = "blocked" if record.blocked else "expired"
-            self._warnings.append(f"the key {key} is {state}")
-        return found
-
-    def _as_supposed(self, caller: Caller) -> Caller:
-        return replace(
-            caller,
-            team=caller.team if self._team is None else self._team,
-            user=caller.user if self._user is None else self._user,
-            tags=frozenset(self._tags) or caller.tags,
-        )
-
-    def _presented(self, presented: Presented | Refusal) -> Caller | Refusal:
-        if isinstance(presented, Refusal):
-            return presented
-        if presented.key == self._config.master_key:
-            return admit_master(
-                self._request.headers,
-                presented.carrier,
-                presented.key,
-                on_data_routes=self._config.general.master_key_on_data_routes,
-            )
-        self._assumed.append(
-            f"the key in {presented.carrier} is valid; name it with --key"
-        )
-        return Caller(
-            key_id="presented", carrier=presented.carrier, secret=presented.key
-        )

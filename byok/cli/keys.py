@@ -13,6 +13,7 @@ from typing import Any, NoReturn, TextIO, TypeVar
 import click
 
 from byok.cli.environment import SupposedEnvironment
+from byok.cli.key_name import IS_A_KEY
 from byok.cli.key_options import fields_of, key_options, option_named
 from byok.cli.key_screens import show_key, show_list, show_record, warn
 from byok.cli.render import err, out
@@ -342,10 +343,7 @@ def _given(file: TextIO, store: _Opened, now: float) -> Secret:
 
 def _named(store: _Opened, name: str) -> VirtualKey:
     if is_raw_key(name):
-        _refuse(
-            "That is a key, and others can read command lines. Name it by its alias "
-            "or its token id: `byok keys list` shows both."
-        )
+        _refuse(IS_A_KEY)
     record = store.keys.maybe_by_name(name)
     if record is None:
         _refuse(f"There is no key {name!r}. `byok keys list` shows all.")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from byok.cli.key_name import key_name
 from byok.cli.loading import config_option, deployment_named, loaded
 from byok.cli.render import Renderer, Style, Styled, Text, out
 from byok.cli.supposed_callers import supposed_caller
@@ -23,7 +24,9 @@ _STYLES = {"forward": Style.GOOD, "strip": Style.FAINT, "deny": Style.BAD}
 @click.command(name="effective")
 @config_option
 @click.option("--deployment", required=True, help="The entry that requests go to.")
-@click.option("--key", help="Alias or id of the virtual key that calls.")
+@click.option(
+    "--key", callback=key_name, help="Alias or id of the virtual key that calls."
+)
 @click.option("--team", help="The caller's team, instead of the key's own.")
 @click.option("--user", help="The caller's user, instead of the key's own.")
 @click.option("--tag", "tags", multiple=True, help="A tag of the caller; repeatable.")

@@ -13,8 +13,8 @@ from byok.core.exchange import Caller, Decided, credential_field, lay_out
 from byok.core.facts import RequestFacts
 from byok.core.secret import fingerprint
 from byok.policy import classes, floor, passing, slot
-from byok.policy.outcome import Difference, HeaderDecision, Injection, Outcome
-from byok.policy.plan import DEFAULT_DENY, sent_field
+from byok.policy.outcome import Difference, HeaderDecision, Injection, Verdict
+from byok.policy.plan import DEFAULT_DENY, drop_values, sent_field
 from byok.policy.rules import Action, Rule, Tier
 from byok.policy.tiers import Overridden
 
@@ -42,23 +42,23 @@ class Setting:
 def explain(
     facts: RequestFacts | None,
     caller: Caller | None,
-    result: Decided | Refusal,
+    result: Decided | Refusal | None,
     setting: Setting,
 ) -> dict[str, object]:
     """
     Return the explanation of *result* as JSON data (schemas/explain-v1.schema.json).
 
     *facts* or *caller* are None where the request was refused before they were
-    known.
+    known; *result* is None where the gateway answers by itself.
     """
-    refusal = result if isinstance(result, Refusal) else result.refusal
+    refusal = result.refusal if isinstance(result, Decided) else result
     out: dict[str, object] = {
         "version": VERSION,
         "decision_id": setting.decision_id or None,
         "config_digest": setting.config_digest or None,
         "request": _request(facts, result, setting),
         "caller": _caller(caller),
-        "verdict": "deny" if refusal else "allow",
+        "verdict": "local" if result is None else "deny" if refusal else "allow",
         "refusal": _refusal(refusal),
         "slots": [],
         "injections": [],
@@ -88,7 +88,7 @@ def explain(
 
 
 def _request(
-    facts: RequestFacts | None, result: Decided | Refusal, setting: Setting
+    facts: RequestFacts | None, result: Decided | Refusal | None, setting: Setting
 ) -> Json:
     request: dict[str, object] = {
         "method": facts.method if facts else setting.method or None,
@@ -168,7 +168,7 @@ def _slot(decision: HeaderDecision, result: Decided, sent_as: str | None) -> Jso
         "shadow": [
             _shadow(each) for each in outcome.shadow if each.index == decision.index
         ],
-        "note": _note(decision, outcome, result.deployment.origin.host),
+        "note": _note(decision, result, sent_as),
     }
 
 
@@ -206,8 +206,9 @@ def _shadow(each: Difference) -> Json:
     }
 
 
-def _note(decision: HeaderDecision, outcome: Outcome, host: str) -> str:
+def _note(decision: HeaderDecision, result: Decided, sent_as: str | None) -> str:
     rule = decision.verdict.rule
+    host = result.deployment.origin.host
     cls = decision.kind.cls.removeprefix(classes.PROVIDER_CREDENTIAL_PREFIX)
     if rule is None and decision.kind.is_provider_credential:
         return "set forward_llm_provider_auth_headers: true to forward it"
@@ -228,13 +229,28 @@ def _note(decision: HeaderDecision, outcome: Outcome, host: str) -> str:
         where = " or ".join(name.decode() for name in slots) or "no header"
         return f"{cls} travels only in {where}, and alone"
     if rule.id == floor.SINGLE_CREDENTIAL:
-        return f"the credential slot chose {outcome.credential.source}"
+        return f"the credential slot chose {result.outcome.credential.source}"
     if decision.verdict.action is Action.FILTER:
-        dropped = ", ".join(glob.text for glob in decision.verdict.drop)
-        return f"without {dropped}"
-    if decision.verdict.action is Action.RENAME:
+        return _dropped(result.outcome.headers[decision.index][1], decision.verdict)
+    return _changed(decision.name, rule, sent_as)
+
+
+def _changed(name: str, rule: Rule, sent_as: str | None) -> str:
+    if rule.action is Action.RENAME:
         return f"as {rule.rename_to.decode('latin-1')}"
-    return rule.why
+    if sent_as in (None, name):
+        return rule.why
+    # The credential, on a route where its provider reads another header.
+    return ", ".join(filter(None, (f"as {sent_as}", rule.why)))
+
+
+def _dropped(value: bytes, verdict: Verdict) -> str:
+    """Say what a filter took from the list *value*, by its patterns alone."""
+    taken = [glob.text for glob in verdict.drop if drop_values(value, (glob,)) != value]
+    if not taken:
+        return "nothing to drop"
+    rest = "" if drop_values(value, verdict.drop) else ", so nothing is left of it"
+    return f"without {', '.join(taken)}{rest}"
 
 
 def _injection(each: Injection) -> Json:

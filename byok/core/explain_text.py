@@ -21,6 +21,8 @@ def render(explanation: Json) -> str:
     caller = explanation["caller"]
     if isinstance(caller, Mapping):
         lines.append(_caller_line(caller))
+    if explanation["verdict"] == "local":
+        lines.append(f"{'LOCAL':<9}byok answers this itself, and nothing leaves")
     refusal = explanation["refusal"]
     if isinstance(refusal, Mapping):
         lines += _refusal_lines(refusal)
@@ -60,7 +62,9 @@ def _texts(value: object) -> Sequence[str]:
 
 def _headline(explanation: Json) -> str:
     request = cast("Json", explanation["request"])
-    parts = [f"{request.get('method') or '?'} {request.get('route') or '?'}"]
+    # A path that the gateway answers may have been named without a method.
+    method = request.get("method") or ("" if explanation["verdict"] == "local" else "?")
+    parts = [f"{method} {request.get('route') or '?'}".lstrip()]
     if request.get("model"):
         parts.append(f"model={request['model']}")
     if request.get("deployment"):

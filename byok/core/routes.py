@@ -41,6 +41,10 @@ RELAYED: tuple[Route, ...] = (MESSAGES, COUNT_TOKENS, CHAT_COMPLETIONS)
 # A second spelling of the same routes with the same rules.
 PREFIX = b"/anthropic"
 
+# Nothing of a request for these leaves. The second ones have no other spelling.
+_ANSWERED_HERE = frozenset({b"/", b"/api/hello", b"/v1/models"})
+_OURS = (b"/byok/", b"/health/", b"/key/")
+
 _BY_PATH = {route.id.encode(): route for route in RELAYED}
 _UNREADABLE = re.compile(rb"[%\\;#]|//|[^\x21-\x7e]|/\.{1,2}(?:/|\Z)")
 
@@ -71,6 +75,16 @@ def without_prefix(path: bytes) -> bytes:
     if path == PREFIX:
         return b"/"
     return path[len(PREFIX) :] if path.startswith(PREFIX + b"/") else path
+
+
+def is_answered_here(path: bytes) -> bool:
+    """Does the gateway itself answer whatever is asked of *path*, or refuse it?"""
+    plain = without_prefix(path)
+    return (
+        plain in _ANSWERED_HERE
+        or plain.startswith(b"/v1/models/")
+        or path.startswith(_OURS)
+    )
 
 
 def relayed_route(path: bytes) -> Route | None:

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from byok.cli import main
-from tests.support.keys import MASTER_KEY
+from tests.support.keys import ANTHROPIC_API_KEY, MASTER_KEY, VIRTUAL_KEY
 
 CONFIG = """\
 model_list:
@@ -125,10 +125,77 @@ def test_a_name_that_no_key_can_have_is_refused(terminal):
     assert "--key" in result.stderr
 
 
-def test_what_the_gateway_answers_itself_is_said_not_to_be_explained(terminal):
-    own = terminal.explain("--route", "/key/generate")
-    relayed = terminal.explain("--route", "/v1/messages")
+def test_what_the_gateway_answers_itself_is_said_to_stay_here(terminal):
+    for route in ("/v1/models", "/anthropic/v1/models", "/key/list", "/byok/whoami"):
+        own = terminal.explain("--route", route, headers=())
 
-    assert own["refusal"]["code"] == "route.unknown"
-    assert "not explained" in own["warnings"][0]
-    assert relayed["warnings"] == []
+        assert (own["verdict"], own["sends"], own["assumed"]) == ("local", [], [])
+        assert own["request"]["route"] == route
+    shown = terminal.run("explain-request", "--route", "/v1/models").stdout
+    assert "byok answers this itself, and nothing leaves" in shown
+    unknown = terminal.explain("--route", "/v1/nothing", headers=())
+    assert unknown["refusal"]["code"] == "route.unknown"
+
+
+def test_what_cannot_be_read_is_refused_wherever_it_goes(terminal):
+    headers = ("x_api_key: <unknown>",)
+
+    own = terminal.explain("--route", "/v1/models", headers=headers)
+
+    assert own["refusal"]["code"] == "edge.header-name"
+
+
+@pytest.mark.parametrize("command", ["explain-request", "policy effective"])
+@pytest.mark.parametrize("name", [VIRTUAL_KEY, " SK-1234", ANTHROPIC_API_KEY])
+def test_a_key_itself_is_refused_and_not_repeated(terminal, command, name):
+    words = [*command.split(), "-c", str(terminal.config), "--key", name]
+
+    result = CliRunner().invoke(main, words)
+
+    assert result.exit_code == 2
+    assert "others can read command lines" in result.output
+    assert name.strip() not in result.output
+
+
+OPAQUE = "x-api-key: <unknown>"
+
+
+def test_a_key_that_is_named_is_taken_to_have_come_where_keys_come_first(terminal):
+    explanation = terminal.explain("--key", "anna", headers=(OPAQUE,))
+
+    assert explanation["caller"]["auth_header"] == "x-litellm-api-key"
+    (slot,) = explanation["slots"]
+    assert slot["class"] == "credential.provider.unknown"
+    assert explanation["assumed"][1:3] == [
+        "the key anna came in x-litellm-api-key",
+        "what came in x-api-key is a provider's",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("headers", "carrier"),
+    [
+        (("x-litellm-api-key: hunter2", OPAQUE), "x-litellm-api-key"),
+        (("x-byok-api-key: hunter2", OPAQUE), "x-byok-api-key"),
+        (("x-own: hunter2", OPAQUE), "x-own"),
+        (("authorization: <gateway>", OPAQUE), "authorization"),
+        (("x-api-key: <gateway>",), "x-api-key"),
+    ],
+)
+def test_a_key_that_came_where_only_ours_come_is_the_one_named(
+    tmp_path, monkeypatch, headers, carrier
+):
+    monkeypatch.setenv("BYOK_TEST_MASTER_KEY", MASTER_KEY)
+    terminal = Terminal(tmp_path, WITH_MASTER + "  litellm_key_header_name: X-Own\n")
+
+    explanation = terminal.explain("--key", "anna", headers=headers)
+
+    assert explanation["caller"]["auth_header"] == carrier
+    assert not any("came in" in each for each in explanation["assumed"])
+
+
+def test_without_a_name_the_first_value_is_the_callers_key(terminal):
+    explanation = terminal.explain(headers=(OPAQUE,))
+
+    assert explanation["caller"]["auth_header"] == "x-api-key"
+    assert "the key in x-api-key is valid; name it with --key" in explanation["assumed"]

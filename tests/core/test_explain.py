@@ -287,7 +287,7 @@ def test_what_a_rule_does_to_a_field_is_noted():
             "action": "strip",
         },
     )
-    headers = ((b"x-a", b"1"), (b"anthropic-beta", b"a,d"), (b"x-c", b"1"))
+    headers = ((b"x-a", b"1"), (b"anthropic-beta", b"a,d,c"), (b"x-c", b"1"))
 
     data = explained(facts(API_KEY, *headers), gateway(auth=ON, rules=rules))
 
@@ -295,7 +295,7 @@ def test_what_a_rule_does_to_a_field_is_noted():
     assert (renamed["sent_as"], renamed["note"]) == ("x-b", "as x-b")
     filtered = slot(data, "anthropic-beta")
     assert filtered["drops"] == ["a", "b-*", "c"]
-    assert filtered["note"] == "without a, b-*, c"
+    assert filtered["note"] == "without a, c"
     assert [each["rule"] for each in filtered["determining"]] == ["filter", "more"]
     stripped = slot(data, "x-c")
     assert (stripped["sent_as"], stripped["note"]) == (None, "words")
@@ -308,17 +308,52 @@ def test_a_filter_that_leaves_nothing_sends_nothing():
         facts(API_KEY, *headers), gateway(auth=ON, packs=("base", "claude-code"))
     )
 
-    assert slot(data, "anthropic-beta")["sent_as"] is None
+    filtered = slot(data, "anthropic-beta")
+    assert filtered["sent_as"] is None
+    assert filtered["note"] == "without oauth-*, so nothing is left of it"
     assert data["sends"] == ["anthropic-version", "x-api-key"]
+
+
+def test_a_filter_that_takes_nothing_says_so():
+    headers = ((b"anthropic-beta", b"claude-code-20250219"),)
+
+    data = explained(
+        facts(API_KEY, *headers), gateway(auth=ON, packs=("base", "claude-code"))
+    )
+
+    assert slot(data, "anthropic-beta")["verdict"] == "filter"
+    assert slot(data, "anthropic-beta")["note"] == "nothing to drop"
 
 
 def test_a_key_that_changes_its_header_is_told_with_the_new_one():
     data = explained(facts(API_KEY, route=CHAT_COMPLETIONS), gateway(auth=ON))
 
     assert slot(data, "x-api-key")["sent_as"] == "authorization"
+    assert slot(data, "x-api-key")["note"] == "as authorization"
     assert data["credential"]["header"] == "x-api-key"
     assert data["credential"]["sent_as"] == "authorization"
     assert data["sends"] == ["authorization"]
+
+
+def test_a_rule_that_says_why_still_does_where_the_name_changes():
+    because: Json = {
+        "id": "mine",
+        "why": "Keys are one's own.",
+        "match": {"header": {"class": "credential.provider.anthropic.api_key"}},
+        "action": "forward",
+    }
+    at = gateway(rules=rules_at(Tier.SETTINGS, because))
+
+    data = explained(facts(API_KEY, route=CHAT_COMPLETIONS), at)
+
+    assert slot(data, "x-api-key")["note"] == "as authorization, Keys are one's own."
+
+
+def test_what_the_gateway_answers_itself_is_no_refusal_and_sends_nothing():
+    data = explain(None, None, None, Setting(path="/v1/models"))
+
+    VALIDATOR.validate(data)
+    assert (data["verdict"], data["refusal"], data["sends"]) == ("local", None, [])
 
 
 def test_the_credential_not_chosen_is_told_why():

@@ -44,6 +44,18 @@ def test_it_begins_with_the_request_and_the_caller():
     assert lines[1] == "caller     key=dev-laptop team=growth auth=x-litellm-api-key"
 
 
+def test_what_the_gateway_answers_itself_is_said_to_stay_here():
+    here = explain(None, None, None, Setting(path="/v1/models", assumed=("a",)))
+    named = explain(None, None, None, Setting(method="GET", path="/key/list"))
+
+    assert render(here).split("\n") == [
+        "/v1/models",
+        "LOCAL    byok answers this itself, and nothing leaves",
+        "assumed    a",
+    ]
+    assert render(named).startswith("GET /key/list\nLOCAL ")
+
+
 def test_each_field_has_a_verdict_a_rule_and_a_reason():
     lines = lines_of(facts(GATEWAY_KEY, API_KEY, (b"x-foo", b"1")), gateway(auth=ON))
 

@@ -11,6 +11,7 @@ from byok.core.routes import (
     RELAYED,
     Dialect,
     check_path,
+    is_answered_here,
     relayed_route,
     split_target,
     without_prefix,
@@ -134,6 +135,27 @@ def test_a_target_is_split_at_its_first_question_mark():
 )
 def test_the_prefix_is_a_second_spelling_once(path, left):
     assert without_prefix(path) == left
+
+
+@pytest.mark.parametrize(
+    ("path", "here"),
+    [
+        (b"/v1/models", True),
+        (b"/anthropic/v1/models/claude-x", True),
+        (b"/", True),
+        (b"/anthropic", True),
+        (b"/key/generate", True),
+        (b"/health/readiness", True),
+        (b"/byok/whoami", True),
+        (b"/v1/messages", False),
+        (b"/anthropic/v1/messages", False),
+        (b"/anthropic/key/generate", False),
+        (b"/v1/v1/messages", False),
+        (b"/nothing", False),
+    ],
+)
+def test_the_gateway_knows_what_it_answers_itself(path, here):
+    assert is_answered_here(path) is here
 
 
 def test_the_relayed_routes_are_these():

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 
 from byok.core.carriers import CARRIERS
+from byok.core.routes import is_answered_here, relayed_route, split_target
 from tests.e2e.house import ASK, ASK_ORG
 from tests.e2e.raw import Answer, Pairs, request
 from tests.security.estate import COMPANY, Estate, secrets_in
@@ -124,6 +125,12 @@ class RouteTests(Estate):
         self.assertEqual(
             found, {(method, SAME.get(path, path)) for method, path in ROUTES}
         )
+
+    def test_what_is_not_relayed_is_what_the_gateway_answers(self):
+        for _, target in ROUTES:
+            path, _ = split_target(target.encode())
+            here = relayed_route(path) is None
+            self.assertIs(is_answered_here(path), here, path)
 
     async def test_anonymous(self):
         for prefix in ("", "/anthropic"):

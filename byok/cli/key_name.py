@@ -1,0 +1,24 @@
+"""How a virtual key is named where others can read along: not by itself."""
+
+import click
+
+from byok.core.keys import is_raw_key
+from byok.policy.classes import find_credential
+
+IS_A_KEY = (
+    "That is a key, and others can read command lines. Name it by its alias"
+    " or its token id: `byok keys list` shows both."
+)
+
+
+def key_name(
+    _context: click.Context, _option: click.Parameter, value: str | None
+) -> str | None:
+    """Return the alias or id of `--key`; what is none is refused and not repeated."""
+    if value is None:
+        return None
+    if is_raw_key(value) or find_credential(value.encode("utf-8", "replace")):
+        raise click.BadParameter(IS_A_KEY)
+    if not value.isprintable():
+        raise click.BadParameter("That is no alias and no id of a key.")
+    return value
