@@ -18,6 +18,7 @@ from byok.core.secret import Secret
 from byok.logs.live import LiveSecrets
 from byok.store.lookup import KeyLookup
 from byok.store.opening import Store
+from byok.store.pins import PinLookup
 from byok.upstream.guard import EgressGuard
 from byok.upstream.provider import Providers
 from byok.web.access import AccessLog
@@ -30,6 +31,7 @@ from byok.web.generation import Generation
 from byok.web.health import Health
 from byok.web.identity import Identity
 from byok.web.models import Models
+from byok.web.pins import Pins
 from byok.web.places import Places
 from byok.web.proxy import Proxy
 from byok.web.whoami import WhoAmI
@@ -68,6 +70,9 @@ class Assembly:
             lasting.store.keys,
             lasting.store.peppers,
             seconds=lasting.clock.seconds,
+        )
+        self._pins = PinLookup(
+            lasting.store.pins, lasting.store.peppers, seconds=lasting.clock.seconds
         )
         self._config_changed = config_changed
         self._reload = reload
@@ -136,6 +141,7 @@ class Assembly:
                 explain_each=lasting.explain_each,
                 config_digest=config.digest,
                 records_decisions=lasting.decisions.is_recording,
+                pins=Pins(general.pinning, self._pins),
             ),
             models=Models(table=gateway.table, identity=identity),
             health=Health(

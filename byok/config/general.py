@@ -12,6 +12,7 @@ from byok.config.findings import Findings
 from byok.config.listeners import Listener, ListenerError
 from byok.config.model import General
 from byok.config.nodes import Items, Leaf, Node, Table, is_null
+from byok.config.pinning import read_pinning
 from byok.config.recording import read_kept_decisions
 from byok.config.references import FILE_PREFIX, References, is_reference, secret_path
 from byok.core.secret import Secret
@@ -109,6 +110,7 @@ def read_general(tree: Table, refs: References, listen: Sequence[Listener]) -> G
         user_header_name=_header(section, "user_header_name", refs),
         expose_decision_headers=is_true(section, "expose_decision_headers"),
         kept_decisions=read_kept_decisions(section),
+        pinning=read_pinning(section),
         allow_plaintext_loopback=is_true(section, "allow_plaintext_loopback"),
         json_logs=is_true(tree.table("litellm_settings"), "json_logs"),
         reload_may_widen=is_true(section.table("reload"), "allow_widening"),

@@ -81,6 +81,7 @@ OWN: dict[Section, frozenset[str]] = {
     Section.GENERAL: frozenset(
         {
             "allow_plaintext_loopback",
+            "byok",
             "credential",
             "decision_log",
             "expose_decision_headers",

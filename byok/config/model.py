@@ -11,6 +11,7 @@ from byok.config.recording import KEPT
 from byok.config.sources import Source
 from byok.config.verdicts import Judged
 from byok.core.exchange import Gateway
+from byok.core.pinning import NO_PINNING, Pinning
 from byok.core.policy_tests.cases import Suite
 from byok.core.providers import Origin
 from byok.core.routing import Deployment
@@ -40,6 +41,7 @@ class General:
     user_header_name: str | None = None
     expose_decision_headers: bool = False
     kept_decisions: int = KEPT
+    pinning: Pinning = NO_PINNING
     allow_plaintext_loopback: bool = False
     json_logs: bool = False
     reload_may_widen: bool = False

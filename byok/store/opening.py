@@ -19,6 +19,7 @@ from byok.store.peppers import open_peppers
 from byok.store.schema import upgrade
 from byok.store.sqldecisions import SqlDecisions, SqlDecisionStore
 from byok.store.sqlkeys import SqlKeys
+from byok.store.sqlpins import SqlPins, SqlPinStore
 from byok.store.sqlstore import POLL_S, ChangeWatch, SqlKeyStore
 
 
@@ -39,6 +40,7 @@ class Store:
         *,
         keys: SqlKeyStore,
         decisions: SqlDecisionStore,
+        pins: SqlPinStore,
         peppers: Peppers,
         warnings: tuple[str, ...],
         engine: sa.Engine,
@@ -47,6 +49,7 @@ class Store:
     ) -> None:
         self.keys = keys
         self.decisions = decisions
+        self.pins = pins
         self.peppers = peppers
         self.warnings = warnings
         self._engine = engine
@@ -98,6 +101,7 @@ async def open_store(
     return Store(
         keys=keys,
         decisions=SqlDecisionStore(SqlDecisions(engine), pool),
+        pins=SqlPinStore(SqlPins(engine), pool),
         peppers=opened.peppers,
         warnings=opened.warnings,
         engine=engine,

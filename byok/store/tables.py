@@ -75,3 +75,14 @@ decisions = sa.Table(
     sa.Column("record", sa.Text, nullable=False),
     sa.UniqueConstraint("id", name="uq_decisions_id"),
 )
+
+# What was learned about the keys that clients bring; of the key itself a digest.
+provider_keys = sa.Table(
+    "provider_keys",
+    metadata,
+    sa.Column("digest", sa.LargeBinary(32), primary_key=True),
+    sa.Column("organization", sa.String(64)),
+    sa.Column("owner", sa.String(300)),
+    sa.Column("learned_at", sa.Double, nullable=False),
+)
+sa.Index("ix_provider_keys_learned_at", provider_keys.c.learned_at)

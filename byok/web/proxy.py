@@ -34,6 +34,7 @@ from byok.upstream.agent import ProviderAnswer
 from byok.upstream.provider import Providers
 from byok.web.answer_headers import relayed_headers
 from byok.web.identity import Identity
+from byok.web.pins import PinnedKey, Pins
 from byok.web.relay import BodyRelay
 from byok.web.scrub import Scrubber
 from byok.web.visit import Visit
@@ -60,6 +61,7 @@ class Proxy:
         explain_each: bool = False,
         config_digest: str = "",
         records_decisions: bool = False,
+        pins: Pins | None = None,
     ) -> None:
         self._gateway = gateway
         self._identity = identity
@@ -69,6 +71,7 @@ class Proxy:
         self._explain_each = explain_each
         self._config_digest = config_digest
         self._records_decisions = records_decisions
+        self._pins = pins
 
     async def exchange(self, visit: Visit, route: Route) -> Refusal | None:
         """Relay one request, or return why it is not relayed."""
@@ -98,12 +101,26 @@ class Proxy:
             return self._refused(visit, decided)
         if decided.refusal is not None:
             return self._refused(visit, decided.refusal)
-        planned = record.planned = lay_out(facts, decided)
+        planned = lay_out(facts, decided)
+        pinned = await self._pinned(facts, caller, planned)
+        if pinned is not None and pinned.refusal is not None:
+            record.decided = replace(decided, refusal=pinned.refusal)
+            return self._refused(visit, pinned.refusal)
+        record.planned = planned
         answer = await self._providers.send(
             planned, gateway_secrets=gateway_secrets(caller, self._gateway)
         )
         record.answered(answer.status, answer.fields, now=self._clock.seconds())
+        if pinned is not None:
+            pinned.learn(answer.status, answer.fields)
         return await self._relay(visit, planned, answer)
+
+    async def _pinned(
+        self, facts: RequestFacts, caller: Caller, planned: Planned
+    ) -> PinnedKey | None:
+        if self._pins is None:
+            return None
+        return await self._pins.check(facts, caller, planned)
 
     async def _relay(
         self, visit: Visit, planned: Planned, answer: ProviderAnswer

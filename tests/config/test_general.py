@@ -3,6 +3,7 @@
 import pytest
 
 from byok.config import load, with_master_key
+from byok.core.pinning import NO_PINNING, Pinning, Reaction
 from byok.core.secret import Secret
 from tests.config.files import (
     ENVIRON,
@@ -318,5 +319,39 @@ def test_decisions_are_kept_up_to_a_number(tmp_path, written, kept):
 )
 def test_what_cannot_be_kept_is_told_with_its_line(tmp_path, written, code):
     report = report_on(tmp_path, f"{SMALLEST}  decision_log: {written}\n")
+
+    assert [each.code for each in report.findings] == [code]
+
+
+def test_whose_keys_may_be_used_is_read(tmp_path):
+    written = (
+        "  byok: {allow_orgs: [a, b], on_unknown_org: refuse, bind_keys: report}\n"
+    )
+
+    pinning = config_of(tmp_path, SMALLEST + written).general.pinning
+
+    assert pinning == Pinning(
+        allow_orgs=frozenset({"a", "b"}),
+        on_unknown_org=Reaction.REFUSE,
+        bind_keys=Reaction.REPORT,
+    )
+
+
+@pytest.mark.parametrize("written", ["", "  byok: {}\n", "  byok: {bind_keys: off}\n"])
+def test_nobodys_keys_are_asked_about_where_nothing_is_said(tmp_path, written):
+    assert config_of(tmp_path, SMALLEST + written).general.pinning == NO_PINNING
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [
+        ("{allow_org: [a]}", "E102"),
+        ("{allow_orgs: a}", "E101"),
+        ("{on_unknown_org: off}", "E105"),
+        ("{bind_keys: always}", "E105"),
+    ],
+)
+def test_what_pinning_cannot_be_is_told(tmp_path, written, code):
+    report = report_on(tmp_path, f"{SMALLEST}  byok: {written}\n")
 
     assert [each.code for each in report.findings] == [code]
