@@ -39,7 +39,7 @@ MODES: Final = ("enforce", "shadow")
 
 _ABOUT_REQUEST = frozenset({Action.INJECT, Action.REQUIRE})
 _RULE_KEYS = ("id", "why", "match", "unless", "action", "lock", "mode", "direction")
-_RESPONSE_ACTIONS = frozenset(
+RESPONSE_ACTIONS = frozenset(
     {Action.FORWARD, Action.STRIP, Action.REDACT, Action.RENAME, Action.INJECT}
 )
 _METADATA_KEYS = ("name", "owner", "since", "description")
@@ -117,7 +117,7 @@ def _rule(reader: Reader, item: object, path: Path, bound: Match | None) -> Rule
         shadow=_is_shadow(reader, data, path),
     )
     rule = read_action(reader, data["action"], (*path, "action"), rule)
-    if rule.direction is Direction.RESPONSE and rule.action not in _RESPONSE_ACTIONS:
+    if rule.direction is Direction.RESPONSE and rule.action not in RESPONSE_ACTIONS:
         reader.problem(
             "E208",
             (*path, "action"),
