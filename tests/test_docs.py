@@ -21,9 +21,7 @@ import yaml
 
 from byok.config import examine
 from byok.config.codes import Level
-from byok.config.findings import Findings
 from byok.config.litellm import LITELLM_KEYS, Section
-from byok.config.policy_tests import suite_of
 from byok.config.schema import section_properties
 from tests.support import keys
 from tests.support.gateway import Gateway, Json, own_key_config
@@ -79,6 +77,11 @@ def test_every_configuration_is_valid(page: Page, tmp_path: Path) -> None:
         if data is None:
             continue
         config.parent.mkdir(parents=True, exist_ok=True)
+        if data.get("kind") == "Policy":
+            # A document is read where a configuration names it.
+            config.write_text(block.text)
+            data = merged(EVERYWHERE, {"policy_files": [config.name]})
+            config = config.with_name("naming.yaml")
         config.write_text(yaml.safe_dump(data))
         make_named_files(block, config.parent)
 
@@ -105,7 +108,7 @@ def whole(data: object) -> Json | None:
     if data.get("kind") == "PolicyTest":
         return None  # the page runs it
     if data.get("kind") == "Policy":
-        return whole_of_document(data)
+        return data
     return merged(EVERYWHERE, data)
 
 
@@ -119,12 +122,6 @@ def merged(one: Json, other: Json) -> Json:
         else:
             config[section] = value
     return config
-
-
-def whole_of_document(data: Json) -> Json:
-    # A document is read where a configuration names it; its rules alone say as much.
-    rules = cast("list[Json]", data["rules"])
-    return merged(EVERYWHERE, {"general_settings": {"policies": rules}})
 
 
 def write_named(page: Page, place: Path, *, before: int | None = None) -> None:
