@@ -53,7 +53,9 @@ def _written(old: Subject, new: Subject) -> Iterator[Widening]:
     yield from _origins(old.gateway.table.deployments, new.gateway.table.deployments)
     kept = {meaning(each) for each in new.gateway.plans.rules}
     for rule in old.gateway.plans.rules:
-        if rule.shadow or meaning(rule) in kept:
+        # Without its exception it takes away all the more.
+        whole = replace(meaning(rule), unless=None)
+        if rule.shadow or meaning(rule) in kept or whole in kept:
             continue
         if rule.lock:
             yield _of_rule("lock", "the lock {} is gone", rule)

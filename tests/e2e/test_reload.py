@@ -3,7 +3,10 @@
 import gc
 import json
 import os
+import pty
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,7 +23,7 @@ from byok.service import GatewayService
 from tests.e2e.house import ASK_STREAM, ENVIRONMENT, OWN, House
 from tests.e2e.raw import request
 from tests.support import keys, plays, sse
-from tests.support.gateway import Gateway, Json, own_key_config
+from tests.support.gateway import Gateway, Json, environment, own_key_config
 from tests.support.provider_process import ProviderProcess
 from tests.support.sweep import exempt
 
@@ -388,3 +391,45 @@ class ManyReloads(House):
         self.assertEqual(len(reloading._assembly._open), 1)
         self.assertEqual(dict(live._hashes), known)
         self.assert_no_alarm()
+
+
+# A child that makes its standard input the terminal of its session, and becomes
+# the program it is told to be.
+IN_A_TERMINAL = """
+import fcntl, os, sys, termios
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_a_gateway_whose_window_is_closed_ends(tmp_path: Path):
+    (tmp_path / "config.yaml").write_text(
+        yaml.safe_dump(configuration("http://127.0.0.1:1"))
+    )
+    twistd = Path(sys.executable).with_name("twistd")
+    window, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-c", IN_A_TERMINAL),
+            *(sys.executable, str(twistd), "--nodaemon", "--pidfile="),
+            *("byok", "--listen", "tcp:0:interface=127.0.0.1"),
+            *("--log-format", "json"),
+        ],
+        cwd=exempt(tmp_path),
+        env=environment(tmp_path),
+        stdin=terminal,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    os.close(terminal)
+    assert process.stdout is not None
+    with process.stdout as printed:
+        for line in printed:
+            if '"event": "listening"' in line or '"event":"listening"' in line:
+                break
+        os.close(window)
+        rest = printed.read()
+
+    assert process.wait(timeout=20) in {0, -signal.SIGHUP}
+    assert '"stopped"' in rest

@@ -22,7 +22,7 @@ BASE: Json = {
 }
 
 
-def rule(name: str, action: str, header: str = "x-foo", **more: object) -> Json:
+def rule(name: str, action: object, header: str = "x-foo", **more: object) -> Json:
     return {
         "id": name,
         "action": action,
@@ -55,7 +55,9 @@ def loaded(directory: Path, data: Json | str, name: str = "config.yaml") -> Conf
     return report.config
 
 
-def reviewed(directory: Path, old: Json, new: Json | str) -> Review:
+def reviewed(
+    directory: Path, old: Json, new: Json | str, *, both_ways: bool = False
+) -> Review:
     """What there is to say when *new* is to replace *old*."""
     running = loaded(directory, old)
-    return review(read(directory, new), running, both_ways=True)
+    return review(read(directory, new), running, both_ways=both_ways)

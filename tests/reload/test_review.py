@@ -154,7 +154,9 @@ def test_what_changed_is_told_by_name(tmp_path: Path):
 
 
 def test_the_document_has_all_of_it(tmp_path: Path):
-    found = reviewed(tmp_path, config(LOCK), config(rule("more", "forward")))
+    found = reviewed(
+        tmp_path, config(LOCK), config(rule("more", "forward")), both_ways=True
+    )
 
     made = document(
         found,

@@ -24,7 +24,7 @@ def kinds(directory: Path, old: Json, new: Json) -> list[str]:
 
 
 def test_nothing_new_is_no_widening(tmp_path: Path):
-    found = reviewed(tmp_path, config(), config())
+    found = reviewed(tmp_path, config(), config(), both_ways=True)
 
     assert (found.widenings, found.narrowings, found.differences) == ((), (), ())
 
@@ -41,7 +41,9 @@ def test_a_header_that_is_newly_forwarded_is_shown_by_a_request(tmp_path: Path):
 
 
 def test_the_other_way_round_it_is_a_narrowing(tmp_path: Path):
-    found = reviewed(tmp_path, config(rule("more", "forward")), config())
+    found = reviewed(
+        tmp_path, config(rule("more", "forward")), config(), both_ways=True
+    )
 
     assert found.widenings == ()
     assert [each.rule for each in found.narrowings] == ["general_settings.more"]
