@@ -16,6 +16,9 @@ ENVIRON = {
     "BYOK_MASTER_KEY": keys.MASTER_KEY,
     "ANTHROPIC_API_KEY": keys.DEPLOYMENT_KEY,
 }
+MODEL = "claude-sonnet-5-5"
+# The one example of LiteLLM's page keeps the page's model.
+OF_THE_PAGE = {"byok": "claude-sonnet-4-5"}
 SCHEMA_LINE = "# yaml-language-server: $schema=../schemas/config.schema.json"
 
 examples = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -64,7 +67,7 @@ def test_an_example_serves_what_claude_code_asks_for(path):
     table: DeploymentTable = load(path, environ=ENVIRON).gateway.table
 
     assert table.find("claude-haiku-5-5") is not None
-    assert table.find("claude-sonnet-4-5") is not None
+    assert table.find(OF_THE_PAGE.get(path.stem, MODEL)) is not None
 
 
 @examples
@@ -72,7 +75,7 @@ def test_an_example_forwards_the_developers_own_key(path, monkeypatch):
     output, code = explained(
         path,
         monkeypatch,
-        *("--model", "claude-sonnet-4-5"),
+        *("--model", OF_THE_PAGE.get(path.stem, MODEL)),
         *("-H", "x-litellm-api-key: <gateway>", "-H", "x-api-key: <anthropic.api_key>"),
     )
 
@@ -95,7 +98,8 @@ def test_an_example_says_who_pays(monkeypatch, name, header, payer):
     output, code = explained(
         path,
         monkeypatch,
-        *("--model", "claude-sonnet-4-5", "-H", "x-litellm-api-key: <gateway>"),
+        *("--model", OF_THE_PAGE.get(name, MODEL)),
+        *("-H", "x-litellm-api-key: <gateway>"),
         *("-H", header),
     )
 
@@ -118,7 +122,8 @@ def test_an_example_refuses_who_brings_nothing_that_may_be_used(
     _, code = explained(
         path,
         monkeypatch,
-        *("--model", "claude-sonnet-4-5", "-H", "x-litellm-api-key: <gateway>"),
+        *("--model", OF_THE_PAGE.get(name, MODEL)),
+        *("-H", "x-litellm-api-key: <gateway>"),
         *("-H", header),
     )
 
@@ -141,5 +146,11 @@ def test_the_quickstart_needs_no_environment(tmp_path):
     assert config.general.master_key_file == tmp_path / "master.key"
     assert [each.endpoint for each in config.listen] == ["tcp:4000:interface=127.0.0.1"]
     assert {"claude-*", "anthropic/*", "*"} == {
-        each.model_group for each in config.deployments
+        each.model_group for each in config.deployments if each.is_wildcard
     }
+    # What the list of models can show, in the order of the picker.
+    assert config.gateway.table.groups == (
+        "claude-opus-5-5",
+        "claude-sonnet-5-5",
+        "claude-haiku-5-5",
+    )

@@ -31,7 +31,7 @@ _EPILOG = f"""\b
 Examples:
   byok explain-request -c config.yaml --key dev-laptop \\
       -H 'x-api-key: <anthropic.api_key>'
-  byok explain-request -c config.yaml --key dev-laptop --model claude-sonnet-4-5 \\
+  byok explain-request -c config.yaml --key dev-laptop --model claude-sonnet-5-5 \\
       -H 'authorization: <anthropic.oauth>' --json
   byok explain-request -c config.yaml --curl \\
       "curl http://localhost:4000/v1/messages -H 'x-litellm-api-key: <gateway>'"

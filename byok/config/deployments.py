@@ -172,7 +172,7 @@ class _Reader:
             f"{path} names no provider that is known",
             remedy=f"Did you mean {near}/...?"
             if near and slash and rest
-            else "Write provider/model: anthropic/claude-sonnet-4-5.",
+            else "Write provider/model: anthropic/claude-sonnet-5-5.",
         )
         return None
 

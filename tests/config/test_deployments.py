@@ -106,11 +106,11 @@ def test_the_provider_stands_before_the_model(tmp_path, params, provider, upstre
     ("params", "remedy"),
     [
         ("model: anthropc/claude-x", "Did you mean anthropic/...?"),
-        ("model: llama-x", "Write provider/model: anthropic/claude-sonnet-4-5."),
-        ("model: anthropic/", "Write provider/model: anthropic/claude-sonnet-4-5."),
+        ("model: llama-x", "Write provider/model: anthropic/claude-sonnet-5-5."),
+        ("model: anthropic/", "Write provider/model: anthropic/claude-sonnet-5-5."),
         (
             "model: x, custom_llm_provider: nobody",
-            "Write provider/model: anthropic/claude-sonnet-4-5.",
+            "Write provider/model: anthropic/claude-sonnet-5-5.",
         ),
     ],
 )
