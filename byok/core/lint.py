@@ -10,10 +10,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
+from itertools import chain
 
 from byok.core.errors import Refusal
 from byok.core.exchange import Gateway
-from byok.core.prove import effect, with_rules
+from byok.core.prove import asking_source, beside, effect, with_rules
 from byok.core.specimens import Specimen
 from byok.core.walk import (
     LIMIT,
@@ -30,13 +31,12 @@ from byok.policy.classes import Classified, How
 from byok.policy.lint import Level, Oddity, is_switch, lint_rules, oddity
 from byok.policy.match import Context, Glob, Match
 from byok.policy.outcome import Verdict
+from byok.policy.plan import ONE_LEAVES
 from byok.policy.rules import Action, Direction, Rule, Tier
 
 _LOCKED = "lock above"
 _BY_FLOOR = "floor"
 _SAME_TIER = "same tier, stricter won"
-_NARROWER = "narrower tier won"
-_LOSING = frozenset({_LOCKED, _BY_FLOOR, _SAME_TIER, _NARROWER})
 # Rules of these tiers speak for many, so that a narrower one may undo them.
 _BROAD = frozenset({Tier.PACK, Tier.SETTINGS, Tier.MODEL_GROUP, Tier.MODEL})
 _NOTHING = Classified(cls=classes.UNCLASSIFIED, how=How.DEFAULT)
@@ -212,7 +212,11 @@ class _Linter:
         sets = tuple(self._walk.credential_sets(place, context, credentials))
         bases = self._walk.bases(place, context, sets) or ((),)
         sources = [slot.NONE]
-        for some in (*sets, *((each, *base) for each in fields for base in bases)):
+        asking = asking_source(rules, context)
+        together = (
+            (each, *base) for each in fields for base in beside(each, bases, asking)
+        )
+        for some in chain(sets, together):
             request = self._walk.request(place, context, some)
             if request is not None:
                 result = self._walk.admitted(request)
@@ -245,11 +249,11 @@ class _Linter:
         for rule in (winner, *verdict.beside):
             self._decided(rule, result)
         for over in verdict.over:
-            if over.because in _LOSING:
-                self._lost(over.rule, winner, over.because)
-            else:
-                # It would have, but one credential leaves and this was not it.
+            if over.because == ONE_LEAVES:
+                # It would have decided, but another credential was chosen.
                 self._decided(over.rule, result)
+            else:
+                self._lost(over.rule, winner, over.because)
 
     def _decided(self, rule: Rule, result: Result) -> None:
         seen = self._seen[rule.tier, rule.id]

@@ -170,15 +170,15 @@ def _single(
             if not all(each.kind.is_provider_credential for each in fields):
                 sets = tuple(walk.credential_sets(place, context, credentials))
                 bases = walk.bases(place, context, sets) or bases
-            asking = _asking(rules, context)
+            asking = asking_source(rules, context)
             for each in fields:
-                for base in _beside(each, bases, asking, more):
+                for base in beside(each, bases, asking, more):
                     result = _tried(walk, place, context, (each, *base))
                     if result is not None:
                         yield (each,), result
 
 
-def _asking(rules: Sequence[Rule], context: Context) -> tuple[Rule, ...]:
+def asking_source(rules: Sequence[Rule], context: Context) -> tuple[Rule, ...]:
     """Return those of *rules* that may hold and ask which credential leaves."""
     return tuple(
         rule
@@ -188,7 +188,7 @@ def _asking(rules: Sequence[Rule], context: Context) -> tuple[Rule, ...]:
     )
 
 
-def _beside(
+def beside(
     each: Specimen,
     bases: Sequence[tuple[Specimen, ...]],
     asking: Sequence[Rule],
@@ -419,11 +419,11 @@ def _pairs(
             yield from _both(walk, place, context, singles, other)
         sets = tuple(walk.credential_sets(place, context, credentials, gateways))
         bases = walk.bases(place, context, sets, gateways) or ((),)
-        asking = _asking(all_of.rules, context)
-        beside = (
-            (each, *base) for each in fields for base in _beside(each, bases, asking)
+        asking = asking_source(all_of.rules, context)
+        together = (
+            (each, *base) for each in fields for base in beside(each, bases, asking)
         )
-        some = chain(sets if all_of.wants_credentials else (), beside)
+        some = chain(sets if all_of.wants_credentials else (), together)
         yield from _both(walk, place, context, some, other)
 
 

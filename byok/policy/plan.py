@@ -394,7 +394,7 @@ _OUT_OF_SLOT = next(rule for rule in FLOOR if rule.id == floor.SLOT)
 _NEVER_SENT = frozenset({classes.HOP_BY_HOP, classes.AMBIGUOUS})
 _NOMINATED = Classified(cls=classes.HOP_BY_HOP, how=How.NAME)
 _INJECTED = Classified(cls=classes.UNCLASSIFIED, how=How.DEFAULT)
-_ONE_LEAVES = "one credential leaves"
+ONE_LEAVES = "one credential leaves"
 _SINGLE_CREDENTIAL = Rule(
     id=floor.SINGLE_CREDENTIAL,
     tier=_OUT_OF_SLOT.tier,
@@ -485,7 +485,7 @@ def _is_offered(name: bytes, kind: Classified) -> bool:
 
 def _not_chosen(verdict: Verdict) -> Verdict:
     rule = verdict.rule
-    first = () if rule is None else (Overridden(rule=rule, because=_ONE_LEAVES),)
+    first = () if rule is None else (Overridden(rule=rule, because=ONE_LEAVES),)
     return Verdict(
         action=Action.STRIP,
         reason=Reason.FLOOR,

@@ -2,22 +2,18 @@
 
 from dataclasses import replace
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from byok.core.carriers import CARRIERS
 from byok.core.errors import Refusal
 from byok.core.exchange import Gateway
-from byok.core.providers import PROVIDERS
-from byok.core.routes import Dialect
 from byok.core.routing import DeploymentTable
 from byok.core.specimens import same_cell
-from byok.core.walk import Place, Request, Subject, Walk, matches_of, touching
-from byok.policy.cells import Grid, TooManyCellsError
+from byok.core.walk import Request, Subject, Walk, matches_of, touching
+from byok.policy.cells import Grid
 from byok.policy.plans import Plans, ScopedCredentialPolicy
-from byok.policy.rules import Tier
-from tests.core.asking import RELAY, deployment, gateway, rules_at
+from tests.core.asking import RELAY, deployment
 from tests.policy.rulesets import (
     MORE,
     callers,
