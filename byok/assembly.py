@@ -150,7 +150,7 @@ class Assembly:
                 generation=name,
             ),
             whoami=WhoAmI(gateway=gateway, identity=identity),
-            admin=lambda path: admin.find(path) or decisions.find(path),
+            more=(admin.find, decisions.find),
         )
         access = AccessLog(
             clock=lasting.clock,

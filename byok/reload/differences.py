@@ -34,6 +34,7 @@ _SETTINGS: tuple[tuple[str, str], ...] = (
     ("key_header_name", "litellm_key_header_name"),
     ("user_header_name", "user_header_name"),
     ("expose_decision_headers", "expose_decision_headers"),
+    ("pinning", "byok"),
     ("allow_plaintext_loopback", "allow_plaintext_loopback"),
     ("reload_may_widen", "reload.allow_widening"),
 )

@@ -13,6 +13,7 @@ from byok.config.policy_tests import policy_test_findings, run_policy_tests
 from byok.core.carriers import carriers
 from byok.core.errors import Refusal
 from byok.core.keys import VirtualKey
+from byok.core.pinning import Pinning, Reaction
 from byok.core.prove import Question
 from byok.core.walk import Subject
 from byok.reload.differences import Difference, differences
@@ -120,20 +121,27 @@ def _subject(config: Config, records: Sequence[VirtualKey]) -> Subject:
 
 
 def _allowed(old: General, new: General) -> Iterator[Widening]:
-    for was, is_now, text in (
-        (
-            old.master_key_on_data_routes,
-            new.master_key_on_data_routes,
-            "the master key opens models",
-        ),
-        (
-            old.reload_may_widen,
-            new.reload_may_widen,
-            "a reload by SIGHUP may widen what leaves",
-        ),
-    ):
-        if is_now and not was:
-            yield Widening(kind="setting", text=text)
+    """Yield what settings that are no rules let somebody do from now on."""
+    if new.master_key_on_data_routes and not old.master_key_on_data_routes:
+        yield Widening(kind="setting", text="the master key opens models")
+    if new.reload_may_widen and not old.reload_may_widen:
+        yield Widening(kind="setting", text="a reload by SIGHUP may widen what leaves")
+    if _admits_more(old.pinning, new.pinning):
+        text = "more provider keys may be used: general_settings.byok asks for less"
+        yield Widening(kind="setting", text=text)
+
+
+def _admits_more(old: Pinning, new: Pinning) -> bool:
+    """Is a key that is refused now perhaps no longer?"""
+    refused_strangers = bool(old.allow_orgs) and old.on_unknown_org is Reaction.REFUSE
+    refuses_as_many = (
+        bool(new.allow_orgs)
+        and new.on_unknown_org is Reaction.REFUSE
+        and new.allow_orgs <= old.allow_orgs
+    )
+    return (refused_strangers and not refuses_as_many) or (
+        old.bind_keys is Reaction.REFUSE is not new.bind_keys
+    )
 
 
 def _refuse(code: str, message: str) -> Refusal:

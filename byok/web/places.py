@@ -1,6 +1,6 @@
 """Where each path leads: the one table of everything the gateway answers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -50,7 +50,11 @@ class Place:
 
 
 class Places:
-    """Finds the place of a path; every path has one."""
+    """
+    Finds the place of a path; every path has one.
+
+    *more* are asked for places that are tables of their own, one after the other.
+    """
 
     def __init__(
         self,
@@ -59,7 +63,7 @@ class Places:
         models: Models,
         health: Health,
         whoami: WhoAmI,
-        admin: Callable[[bytes], Place | None],
+        more: Sequence[Callable[[bytes], Place | None]] = (),
     ) -> None:
         self._shared = {
             **{
@@ -83,13 +87,17 @@ class Places:
             b"/health/readiness": _probe(b"/health/readiness", health.ready),
             b"/byok/whoami": _get(b"/byok/whoami", whoami.answer),
         }
-        self._admin = admin
+        self._more = tuple(more)
 
     def find(self, path: bytes) -> Place:
         """Return where *path* leads, with or without the `/anthropic` prefix."""
-        own = self._own.get(path) or self._admin(path)
+        own = self._own.get(path)
         if own is not None:
             return own
+        for find in self._more:
+            place = find(path)
+            if place is not None:
+                return place
         plain = without_prefix(path)
         shared = self._shared.get(plain)
         if shared is not None:

@@ -89,6 +89,10 @@ def test_an_assertion_that_does_not_hold_cannot_be_allowed(tmp_path: Path):
             "general_settings.key_pepper",
             config(general={"key_pepper": ["os.environ/PEPPER"]}),
         ),
+        (
+            "general_settings.decision_log",
+            config(general={"decision_log": False}),
+        ),
         ("litellm_settings.json_logs", config(litellm_settings={"json_logs": True})),
         (
             "general_settings.master_key",

@@ -158,6 +158,34 @@ def test_what_somebody_may_do_from_now_on(
     assert kinds(tmp_path, old, new) == ["setting"] * widens
 
 
+STRICT: Json = {
+    "allow_orgs": ["one", "two"],
+    "on_unknown_org": "refuse",
+    "bind_keys": "refuse",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "widens"),
+    [
+        ({}, 0),
+        ({"allow_orgs": ["one"]}, 0),
+        ({"allow_orgs": ["one", "three"]}, 1),
+        ({"allow_orgs": []}, 1),
+        ({"on_unknown_org": "report"}, 1),
+        ({"bind_keys": "report"}, 1),
+    ],
+)
+def test_a_key_that_was_refused_and_may_be_used(
+    tmp_path: Path, change: Json, widens: int
+):
+    old = config(general={"byok": STRICT})
+    new = config(general={"byok": STRICT | change})
+
+    assert kinds(tmp_path, old, new) == ["setting"] * widens
+    assert kinds(tmp_path, config(), old) == []
+
+
 def test_what_cannot_be_settled_counts_as_a_widening(tmp_path: Path):
     old, new = (
         Subject(gateway=loaded(tmp_path, each).gateway, carriers=carriers(None))
