@@ -7,7 +7,10 @@ import yaml
 from click.testing import CliRunner
 
 from byok.cli import main
+from byok.cli.environment import SupposedEnvironment
+from byok.cli.policy_prove import subject_of
 from byok.config import check, load
+from byok.core.prove import PROPERTIES, Question, Status, prove
 from byok.core.routing import DeploymentTable
 from tests.support import keys
 
@@ -153,4 +156,27 @@ def test_the_quickstart_needs_no_environment(tmp_path):
         "claude-opus-5-5",
         "claude-sonnet-5-5",
         "claude-haiku-5-5",
+    )
+
+
+@examples
+@pytest.mark.parametrize("name", ["P1", "P2", "P3", "P4", "P5", "P6", "P7"])
+def test_of_an_example_every_property_is_proved(path, name):
+    subject = subject_of(load(path, environ=SupposedEnvironment()))
+    (wanted,) = [each for each in PROPERTIES if each.id == name]
+
+    proof = prove(wanted, Question(subject=subject, against=subject))
+
+    assert (proof.status, proof.counterexamples) == (Status.PASS, ())
+
+
+@examples
+def test_about_the_rules_of_an_example_there_is_nothing_odd(path):
+    result = CliRunner().invoke(
+        main, ["policy", "lint", "-c", str(path), "--strict"], catch_exceptions=False
+    )
+
+    assert (result.exit_code, result.output) == (
+        0,
+        f"{path}: nothing odd about its rules.\n",
     )

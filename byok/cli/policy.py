@@ -9,9 +9,17 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "byok.cli.policy_effective:policy_effective",
         "Show what becomes of every kind of header at one deployment.",
     ),
+    "lint": (
+        "byok.cli.policy_lint:policy_lint",
+        "Say what is odd about rules, though nothing is wrong with them.",
+    ),
     "promote": (
         "byok.cli.policy_promote:policy_promote",
         "Show what a document in shadow would change, and put it in force.",
+    ),
+    "prove": (
+        "byok.cli.policy_prove:policy_prove",
+        "Prove what policies say of all requests, or show one that refutes it.",
     ),
     "show": (
         "byok.cli.policy_show:policy_show",

@@ -6,6 +6,7 @@ bytes that a request would have. What is proved with these fields is proved for
 all that the classifier gives the same class.
 """
 
+import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -198,7 +199,7 @@ def _of_name(
 
     yield specimen(plain, plain)
     for word, text in PLACEHOLDERS.items():
-        token = text.encode()
+        token = text.encode() if word == GATEWAY_WORD else _marked(text, name)
         # In Authorization a placeholder without a scheme is read as a bearer.
         if name != b"authorization":
             yield specimen(token, token, word)
@@ -218,6 +219,12 @@ def _of_name(
             token=plain,
             beside=(nominating,),
         )
+
+
+def _marked(text: str, name: bytes) -> bytes:
+    """Return a credential that is in no other header: which one left can be told."""
+    mark = hashlib.sha256(name).hexdigest()[:8]
+    return f"{text[: -len(mark)]}{mark}".encode()
 
 
 def _members(drops: Iterable[Glob]) -> tuple[bytes, ...]:

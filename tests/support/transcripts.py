@@ -35,7 +35,7 @@ _MASKS = tuple(
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z", "TIME"),
         (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIME"),
         (r"\b(first|total)=[0-9.]+ms", r"\1=#ms"),
-        (r"\b(cells, )\d+ ms", r"\1# ms"),
+        (r"\b\d+( cells, )\d+ ms", r"#\1# ms"),
         (r"\bcli:\w+", "cli:#"),
         (r"(127\.0\.0\.1|localhost):\d+", r"\1:#"),
         (r"\bbyok \d+\.\d+\.\d+", "byok #"),
