@@ -1,6 +1,7 @@
 """`byok policy lint`: text, JSON, GitHub and SARIF."""
 
 import json
+from typing import Any
 
 import pytest
 import yaml
@@ -11,7 +12,7 @@ from byok.cli.policy_lint import _annotation, _location
 from byok.policy.lint import CODES, Level, Oddity
 from byok.policy.rules import Where
 
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "model_list": [
         {"model_name": "claude-*", "litellm_params": {"model": "anthropic/claude-*"}}
     ],
@@ -134,10 +135,10 @@ def test_scanners_get_sarif(here):
 
 
 def test_a_place_without_a_line_has_no_region(here):
-    assert "region" not in _location(Where(file="a b"))["physicalLocation"]
-    assert _location(Where(file="a b"))["physicalLocation"]["artifactLocation"] == {
-        "uri": "a%20b"
-    }
+    place: Any = _location(Where(file="a b"))["physicalLocation"]
+
+    assert "region" not in place
+    assert place["artifactLocation"] == {"uri": "a%20b"}
 
 
 def test_keys_and_teams_are_looked_up_in_the_store(here):
@@ -152,7 +153,7 @@ def test_keys_and_teams_are_looked_up_in_the_store(here):
         catch_exceptions=False,
     )
     assert made.exit_code == 0, made.output
-    rule = {"match": {"header": {"name": "x-t"}}, "action": "forward"}
+    rule: dict[str, Any] = {"match": {"header": {"name": "x-t"}}, "action": "forward"}
     write(
         here,
         {"id": "a", **rule, "match": {**rule["match"], "key": "dev", "team": "red"}},

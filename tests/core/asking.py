@@ -23,7 +23,7 @@ from byok.policy.slot import CredentialPolicy
 from byok.resources import policy_file
 from tests.support import keys
 
-Data = dict[str, object]
+Data = Mapping[str, object]
 Field = tuple[bytes, bytes]
 
 GATEWAY_KEY: Field = (b"x-litellm-api-key", keys.VIRTUAL_KEY.encode())

@@ -65,6 +65,7 @@ def test_a_key_that_somebody_else_used_first_is_refused_without_a_name():
 
     assert remark.event == "key-of-another-owner"
     assert refusal_in([remark]) is remark.refusal
+    assert remark.refusal is not None
     assert "bob" not in remark.refusal.message
     assert told(BOUND, KnownKey(owner="user:anne"), ANNE) == ()
     assert told(BOUND, UNKNOWN, ANNE) == ()

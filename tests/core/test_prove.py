@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from byok.core.carriers import CARRIERS
 from byok.core.counterexample import command, command_with_file, raw
-from byok.core.exchange import Caller, Gateway, decide, lay_out
+from byok.core.exchange import Caller, Decided, Gateway, decide, lay_out
 from byok.core.keys import VirtualKey
 from byok.core.prove import PROPERTIES, Question, Status, prove
 from byok.core.providers import Origin
@@ -332,6 +332,7 @@ def test_a_secret_that_is_put_in_anew_is_named():
         "action": {"inject": {"name": "x-corp", "secret": "os.environ/CORP"}},
     }
     (one,) = rules_at(Tier.MODEL, secret, deployment_name="anthropic-main")
+    assert one.inject is not None
     filled = replace(one, inject=replace(one.inject, value=b"corp"))
 
     found = proof("P6", subject(rules=[filled]), against=subject())
@@ -591,6 +592,7 @@ def asked(draw):
 def sent_by(about: Gateway, request):
     facts, caller = request
     decided = decide(facts, caller, about)
+    assert isinstance(decided, Decided)
     if decided.refusal is not None:
         return decided, ()
     return decided, lay_out(facts, decided).headers

@@ -71,7 +71,8 @@ def test_the_verdict_on_a_request_is_that_on_the_witness_of_its_cell(
             [
                 each
                 for each in models
-                if TABLE.find(each).model_group == place.deployment.model_group
+                if (serving := TABLE.find(each))
+                and serving.model_group == place.deployment.model_group
             ]
         )
     )

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from jsonschema import Draft202012Validator
 
@@ -30,7 +30,7 @@ class DecisionCase(House):
     async def get(self, path: str, headers: Pairs = MASTER) -> Answer:
         return await self.ask(request(path, method="GET", headers=headers, body=b""))
 
-    async def decisions(self, query: str = "") -> list[dict]:
+    async def decisions(self, query: str = "") -> list[dict[str, Any]]:
         answer = await self.get(f"/byok/decisions{query}")
         self.assertEqual(answer.status, 200, answer.body)
         found = json.loads(answer.body)["decisions"]
@@ -204,7 +204,7 @@ class SingleUserTests(DecisionCase):
     general: ClassVar = {"dangerously_permit_weak_or_unset_master_key": True}
 
     def configuration(self):
-        found = super().configuration()
+        found: dict[str, Any] = super().configuration()
         del found["general_settings"]["master_key"]
         return found
 

@@ -5,6 +5,7 @@ Words come from small sets, so that conditions are met about as often as not and
 rules of several tiers fall on the same field.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from hypothesis import settings
@@ -16,7 +17,7 @@ from byok.policy.match import Context
 from byok.policy.rules import Rule, Tier, Where
 from byok.policy.slot import SOURCES, CredentialPolicy, OnClientStripped, OnMissing
 
-Data = dict[str, object]
+Data = Mapping[str, object]
 
 # A whole rule set takes its time to draw: laws get few examples, what compares
 # with a second implementation or guards a secret gets more.
@@ -88,7 +89,7 @@ def matches(draw, *, header: bool = True) -> Data:
     """Draw a match of few conditions, about a field where *header* allows it."""
     texts = st.sampled_from(sorted(_TEXTS))
     asked = draw(st.one_of(st.just([]), st.lists(texts, max_size=2, unique=True)))
-    out: Data = {key: draw(_some(_TEXTS[key])) for key in asked}
+    out: dict[str, object] = {key: draw(_some(_TEXTS[key])) for key in asked}
     odd = draw(st.integers(0, 9))
     if odd == 0:
         out["tags"] = draw(_tags)
@@ -133,7 +134,12 @@ def rules(draw, number: int, *, words: tuple[str, ...]) -> Data:
             match["header"] = match["header"] or {"name": "x-custom"}
     elif word == "require":
         action = {"require": {"header": draw(_targets), **draw(_status)}}
-    rule: Data = {"id": f"r{number}", "match": match, "action": action, "lock": lock}
+    rule: dict[str, object] = {
+        "id": f"r{number}",
+        "match": match,
+        "action": action,
+        "lock": lock,
+    }
     if draw(st.integers(0, 3)) == 0:
         rule["unless"] = draw(matches(header=not about_request))
     return rule

@@ -8,11 +8,11 @@ from byok.policy.document import read_document
 from byok.policy.lint import CODES, lint_rules
 from byok.policy.rules import Tier, Where
 from byok.policy.settings import settings_rules
-from tests.core.asking import rules_at, switches
+from tests.core.asking import Data, rules_at, switches
 
 TODAY = date(2026, 11, 24)
 CREDENTIALS = {"header": {"class": "credential.provider.*"}}
-WHY = {"deny": {}}
+WHY: Data = {"deny": {}}
 
 
 def codes(*items, tier=Tier.SETTINGS, shipped=()):

@@ -10,7 +10,7 @@ from byok.core.policy_tests.report import Report, Result, run
 from byok.core.policy_tests.trial import Bench
 from byok.policy.reader import Path, Problem
 from byok.policy.rules import Rule, Tier, Where
-from tests.core.asking import RELAY, deployment, gateway, rules_at, switches
+from tests.core.asking import RELAY, Data, deployment, gateway, rules_at, switches
 from tests.support import keys
 
 HEAD = "apiVersion: byok/v1\nkind: PolicyTest\n"
@@ -53,7 +53,7 @@ def bench(*rules: Rule, deployments=DEPLOYMENTS, auth=ON, **more) -> Bench:
     return Bench(gateway=at, rules=rules, **more)
 
 
-def rules(tier: Tier, *items: dict[str, object]) -> Sequence[Rule]:
+def rules(tier: Tier, *items: Data) -> Sequence[Rule]:
     """Read *items* as rules of one file."""
     return rules_at(tier, *items, file="ours.yaml", line=7)
 
