@@ -17,6 +17,7 @@ MAY_REVEAL = {
     "byok/core/exchange.py": "writes the credential that leaves",
     "byok/core/key_requests.py": "checks a key that is brought along",
     "byok/core/keys.py": "digests keys, and makes them",
+    "byok/core/records.py": "looks for keys in names that are about to be recorded",
     "byok/logs/live.py": "hashes what must not be written",
     "byok/upstream/guard.py": "looks for our own keys in what is about to leave",
     "byok/web/admin_keys.py": "shows a new key, once",
