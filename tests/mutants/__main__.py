@@ -23,9 +23,8 @@ from queue import SimpleQueue
 
 from tests.mutants.equivalents import Equivalent, read_equivalents
 from tests.mutants.mutations import mutants
-from tests.mutants.targets import TRUSTED, tests_for
+from tests.mutants.targets import TREE, TRUSTED, tests_for
 
-TREE = Path(__file__).resolve().parents[2]
 COPIED = ("byok", "tests", "policies", "schemas", "examples", "pyproject.toml")
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "node_modules", ".*")
 

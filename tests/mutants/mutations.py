@@ -102,6 +102,8 @@ def _is_for_readers(node: ast.AST) -> bool:
             return name in WORDS
         case ast.JoinedStr():
             return True
+        case ast.Constant(value=str(text)):
+            return " " in text
         case ast.Assign(value=ast.Subscript(value=ast.Name(id="Callable"))):
             return True
     return False
@@ -205,7 +207,8 @@ def _constant(node: ast.Constant) -> Iterator[Change]:
 
 
 def _return(node: ast.Return) -> Iterator[Change]:
-    if node.value is not None and not _is_none(node.value):
+    # mypy sees a None where a bool was promised, and it is as false as False.
+    if node.value is not None and not isinstance(node.value, ast.Constant):
         yield "return None", ast.Return(ast.Constant(None))
 
 
@@ -230,10 +233,6 @@ def _line(node: ast.AST) -> int:
     place = node.target if isinstance(node, ast.comprehension) else node
     line: int = getattr(place, "lineno", 1)
     return line
-
-
-def _is_none(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
 
 
 def _text(node: ast.AST) -> str:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+TREE = Path(__file__).resolve().parents[2]
 TRUSTED = (
     "byok/policy/floor.py",
     "byok/policy/classes.py",
@@ -10,10 +11,10 @@ TRUSTED = (
 
 # The fastest first: the first test that fails ends a run.
 _TESTS = {
-    "floor": ("floor", "constants"),
-    "classes": ("classes", "constants", "floor", "reference"),
+    "floor": ("floor",),
+    "classes": ("classes", "floor"),
     "tiers": ("tiers",),
-    "slot": ("slot", "plan", "floor", "constants"),
+    "slot": ("slot", "plan", "floor"),
     "plan": ("plan", "floor", "shadow", "passing", "request_rules", "plans"),
     "shapes": ("shapes", "plan", "floor"),
     "passing": ("passing", "plan"),
@@ -26,9 +27,7 @@ def tests_for(file: str) -> list[str]:
     """Return the test files that should kill the mutants of *file*."""
     stem = Path(file).stem
     names = _TESTS.get(stem, (stem,))
-    # A file of tests against mutants alone goes with those it completes.
-    wanted = [f"tests/policy/test_{name}.py" for name in names]
-    wanted.insert(1, f"tests/policy/test_{stem}_edges.py")
-    return [
-        each for each in wanted if Path(__file__).parents[2].joinpath(each).exists()
-    ]
+    found = [f"tests/policy/test_{name}.py" for name in names]
+    # What completes a file of tests goes with it.
+    edges = f"tests/policy/test_{stem}_edges.py"
+    return [edges, *found] if (TREE / edges).exists() else found
