@@ -407,7 +407,11 @@ def _without_notes(explanation):
         {**each, "note": "", "shadow": [], "value": {"length": each["value"]["length"]}}
         for each in explanation["slots"]
     ]
-    return {**explanation, "slots": slots}
+    refusal = explanation["refusal"]
+    if refusal:
+        # A message has a bound here; it is a sentence for each key that was lost.
+        refusal = {**refusal, "message": refusal["message"][:512]}
+    return {**explanation, "slots": slots, "refusal": refusal}
 
 
 @given(
