@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import chain
+from typing import cast
 
 from byok.core.errors import Refusal
 from byok.core.exchange import Gateway
@@ -512,9 +513,8 @@ def with_rules(gateway: Gateway, rules: Sequence[Rule]) -> Gateway:
 
 
 def _no_widening(walk: Walk, question: Question) -> Found:
-    if question.against is None:
-        return
-    old = question.against.gateway
+    # Without one the property is vacuous, and nobody comes here.
+    old = cast("Subject", question.against).gateway
     old_rules = touching(old.plans.rules, _anything, puts_in=True)
     # What the old one told apart by its own deployments is told apart by models.
     known = tuple(_without_facts(match) for match in matches_of(old_rules))
@@ -580,9 +580,7 @@ def _likeness(walk: Walk, place: Place, context: Context, old: Gateway) -> bool 
 
     None means that the old gateway serves no such request at all.
     """
-    request = walk.request(place, context)
-    if request is None:
-        return False
+    request = walk.bare(place, context)
     one, other = walk.decide(request).decided, walk.decide(request, old).decided
     if isinstance(other, Refusal):
         return None

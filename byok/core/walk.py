@@ -384,6 +384,10 @@ class Walk:
                 return replace(request, headers=whole, carrier=carrier.decode())
         return None
 
+    def bare(self, place: Place, context: Context) -> Request:
+        """Return the request without any field; anybody can send that."""
+        return cast("Request", self.request(place, context))
+
     def decide(self, request: Request, gateway: Gateway | None = None) -> Result:
         """Let the gateway, or another one, decide *request*."""
         self.cells += 1
@@ -445,8 +449,13 @@ class Walk:
 
     def _companions(self, request: Request) -> tuple[Specimen, ...]:
         """Return the fields for want of which rules refuse."""
-        rules = [r for r in self.rules_at(request.place) if _is_curable(r)]
-        rules = [r for r in rules if r.match.admits(request.context)]
+        rules = [
+            rule
+            for rule in self.rules_at(request.place)
+            if _is_curable(rule)
+            and not rule.shadow
+            and rule.match.admits(request.context)
+        ]
         found: dict[bytes, Specimen] = {}
         for rule in rules:
             if rule.action is Action.REQUIRE:
@@ -503,9 +512,7 @@ class Walk:
         options: dict[bytes, dict[object, Specimen]] = {}
         refused: dict[object, Specimen] = {}
         every = gateways or (self.subject.gateway,)
-        empty = self.request(place, context)
-        if empty is None:
-            return
+        empty = self.bare(place, context)
         without = tuple(self._fares(empty, None, gateway) for gateway in every)
         for each in credentials:
             request = self.request(place, context, (each,))

@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 
 from byok.core.carriers import CARRIERS
+from byok.core.keys import VirtualKey
 from byok.core.lint import Known, lint
 from byok.core.walk import Subject
 from byok.policy.lint import Level
@@ -162,6 +163,13 @@ IMPOSSIBLE = {"header": {"name": "x-*", "class": "tracing", "slot": "own"}}
                 ("L03", "litellm_settings.forward_llm_provider_auth_headers"),
                 ("L04", "litellm_settings.forward_llm_provider_auth_headers"),
             ],
+        ),
+        (
+            [
+                (Tier.TEAM, {"match": CREDENTIALS, "action": "strip"}),
+                (Tier.KEY, {"match": {"key": "a", **CREDENTIALS}, "action": "forward"}),
+            ],
+            [("L03", "litellm_settings.forward_llm_provider_auth_headers")],
         ),
         # L08
         (
@@ -344,3 +352,38 @@ def test_a_provider_that_is_not_served_is_no_reason_to_stop():
     strange = replace(SHARED, name="x", provider="bedrock")
 
     assert codes(FORWARD, deployments=[SHARED, strange]) == []
+
+
+def test_keys_that_open_no_model_and_headers_that_hold_the_key_are_no_obstacle():
+    rename = {
+        "match": {"auth": "authorization", "header": {"name": "x-old"}},
+        "action": {"rename": {"to": "x-new"}},
+    }
+    refuse = {
+        "match": {"header": {"name": "x-new"}},
+        "action": {"deny": {}},
+        "why": "no",
+    }
+    own = [{"id": "t", "match": TRACES, "action": "forward"}]
+    record = VirtualKey(
+        token_id="key_" + "A" * 22,
+        digest=b"d",
+        pepper_id="p",
+        key_name="sk-...",
+        created_at=1.0,
+        updated_at=1.0,
+        models=("other",),
+        metadata={"policies": own},
+    )
+    written = rules((Tier.TEAM, rename), (Tier.TEAM, refuse))
+    subject = Subject(
+        gateway=gateway(SHARED, rules=written, auth=OWN_KEYS),
+        carriers=CARRIERS,
+        records=(record,),
+    )
+
+    found, is_whole = lint(
+        subject, today=date(2026, 11, 24), known=NOBODY, shipped=SHIPPED
+    )
+
+    assert (found, is_whole) == ((), True)

@@ -205,6 +205,47 @@ def test_where_there_is_no_shared_key_there_is_none_to_spend():
     assert found.note == "no deployment has an api_key"
 
 
+def test_a_key_that_is_not_tagged_so_may_spend_it():
+    own = [{"id": "t", "match": TRACES, "action": "forward"}]
+    about = subject(SHARED, records=[record(metadata={"policies": own})])
+
+    assert proof("P4", about).status is Status.PASS
+
+
+@pytest.mark.parametrize("name", ["P1", "P2", "P3", "P4", "P5", "P6"])
+def test_a_header_that_holds_the_gateway_key_holds_no_other(name):
+    rules = rules_at(
+        Tier.TEAM,
+        {"id": "a", "match": {"auth": "authorization", **TRACES}, "action": "forward"},
+    )
+    about = subject(SHARED, rules=rules)
+
+    found = proof(name, about, against=about)
+
+    # A rule of the tier team without a team changes what others send.
+    assert found.status is (Status.FAIL if name == "P5" else Status.PASS)
+
+
+def test_a_name_that_no_header_can_have_is_passed_over():
+    odd = rule(match={"header": {"name": ["x y", "x-a"]}}, action="forward")
+
+    found = proof("P8", subject(rules=odd), assertions=[assertion(send="unclassified")])
+
+    (only,) = found.counterexamples
+    assert only.request.fields[0].name == b"x-a"
+
+
+def test_a_field_that_cannot_come_cures_nothing():
+    need = rule(
+        match={"header": {"name": "x-a", "class": "tracing", "present": False}},
+        action={"deny": {}},
+    )
+
+    found = proof("P8", subject(rules=need), assertions=[assertion(send="protocol")])
+
+    assert found.status is Status.PASS
+
+
 # P5
 
 OWN = {"id": "own", "match": {"team": "red", **TRACES}, "action": "forward"}
@@ -489,7 +530,7 @@ def test_a_single_user_brings_no_gateway_key():
 
 
 def test_a_deployment_that_nobody_can_ask_for_is_not_walked_over():
-    hidden = deployment("second", group="**")
+    hidden = deployment("second", group="")
     about = subject(KEYLESS, hidden)
 
     assert proof("P1", about).status is Status.PASS
