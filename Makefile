@@ -22,7 +22,7 @@ METADATA = setup.cfg pyproject.toml
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: help run test check lint types imports test-installed test-claude \
-	format dist lock clean distclean
+	mutants format dist lock clean distclean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +65,10 @@ test-installed: $(VENV)/.dev ## wheel and editable install, each in a fresh envi
 test-claude: $(VENV)/.dev ## the real Claude Code against a scripted provider (needs npm)
 	sh tests/claude/install.sh
 	$(BIN)/python -m pytest tests/claude
+
+# FILES names others than the three that everything rests on.
+mutants: $(VENV)/.dev ## change the trusted core in small ways; a test has to notice
+	$(BIN)/python -m tests.mutants $(FILES)
 
 
 # -- maintain ----------------------------------------------------------------
