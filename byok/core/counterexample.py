@@ -9,10 +9,10 @@ from shlex import join
 from byok.core.routes import MESSAGES
 from byok.core.specimens import GATEWAY_KEY, GATEWAY_WORD
 from byok.core.supposed import body_for
-from byok.core.walk import Request, Subject
+from byok.core.walk import Posed, Subject
 
 
-def _fields(request: Request) -> tuple[str, ...]:
+def _fields(request: Posed) -> tuple[str, ...]:
     """Return each header as a line, with placeholders for credentials."""
     words = {each.token: each.word for each in request.fields if each.word}
     words[GATEWAY_KEY.encode()] = GATEWAY_WORD
@@ -25,7 +25,7 @@ def _fields(request: Request) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _caller(request: Request, subject: Subject) -> list[str]:
+def _caller(request: Posed, subject: Subject) -> list[str]:
     """Return the options that say what no request says of itself."""
     context = request.context
     out: list[str] = []
@@ -44,7 +44,7 @@ def _caller(request: Request, subject: Subject) -> list[str]:
     return out
 
 
-def command(request: Request, subject: Subject, config: str) -> str:
+def command(request: Posed, subject: Subject, config: str) -> str:
     """Return the command that has *request* explained."""
     context = request.context
     words = ["byok", "explain-request", "-c", config, *_caller(request, subject)]
@@ -58,15 +58,13 @@ def command(request: Request, subject: Subject, config: str) -> str:
     return join(words)
 
 
-def command_with_file(
-    request: Request, subject: Subject, config: str, file: str
-) -> str:
+def command_with_file(request: Posed, subject: Subject, config: str, file: str) -> str:
     """Return the command that has the request in *file* explained."""
     words = ["byok", "explain-request", "-c", config, *_caller(request, subject)]
     return join([*words, "--request", file])
 
 
-def raw(request: Request) -> str:
+def raw(request: Posed) -> str:
     """Return *request* as a raw HTTP file may hold it."""
     context = request.context
     body = body_for(context.model, stream=context.stream).decode()

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from itertools import chain
 
 from byok.core.errors import Refusal
-from byok.core.exchange import Gateway
+from byok.core.exchange import Decided, Gateway
 from byok.core.prove import asking_source, beside, effect, with_rules
 from byok.core.specimens import Specimen
 from byok.core.walk import (
@@ -217,7 +217,7 @@ class _Linter:
             (each, *base) for each in fields for base in beside(each, bases, asking)
         )
         for some in chain(sets, together):
-            request = self._walk.request(place, context, some)
+            request = self._walk.pose(place, context, some)
             if request is not None:
                 result = self._walk.admitted(request)
                 sources.append(result.source)
@@ -313,15 +313,19 @@ class _Linter:
                 "changes nothing: without it all would be the same",
                 "Delete it; a lock would hold against narrower rules.",
             )
-        for other in seen.disagrees_with.values():
-            if not other.lock and not (is_switch(rule) and is_switch(other)):
-                self._add(
-                    "L04",
-                    rule,
-                    f"disagrees with {other.id} ({other.where}) of the same tier,"
-                    f" which wins by being stricter ({other.action.word})",
-                    "Say so with unless.",
-                )
+        unsettled = [
+            other
+            for other in seen.disagrees_with.values()
+            if not other.lock and not (is_switch(rule) and is_switch(other))
+        ]
+        for other in unsettled:
+            self._add(
+                "L04",
+                rule,
+                f"disagrees with {other.id} ({other.where}) of the same tier,"
+                f" which wins by being stricter ({other.action.word})",
+                "Say so with unless.",
+            )
         for other in seen.undone_by.values():
             if rule.tier in _BROAD and not rule.lock and _is_about_credentials(rule):
                 self._add(
@@ -338,16 +342,11 @@ class _Linter:
                 continue
             there = _specimen(rule.rename_to, b"value-that-is-there")
             request = result.request
-            more = self._walk.request(request.place, request.context, (*some, there))
+            more = self._walk.pose(request.place, request.context, (*some, there))
             both = None if more is None else self._walk.decide(more)
-            if both is None or isinstance(both.decided, Refusal):
-                continue
-            sent = [name for name, _ in both.sends].count(rule.rename_to)
+            sent = [] if both is None else [name for name, _ in both.sends]
             put_in = rule.rename_to.decode("latin-1")
-            if sent > 1 or any(
-                injection.name == put_in
-                for injection in both.decided.outcome.injections
-            ):
+            if sent.count(rule.rename_to) > 1 or put_in in _put_in(both):
                 self._add(
                     "L08",
                     rule,
@@ -362,7 +361,7 @@ class _Linter:
         for each in credentials:
             if each.kind.cls != classes.ANTHROPIC_OAUTH or not each.kind.own_slot:
                 continue
-            request = self._walk.request(place, context, (each, beta))
+            request = self._walk.pose(place, context, (each, beta))
             if request is None:
                 continue
             result = self._walk.admitted(request)
@@ -379,8 +378,14 @@ class _Linter:
                 )
 
     def _add(self, code: str, rule: Rule, message: str, remedy: str) -> None:
-        if rule.where.file not in self._shipped:
-            self._found.append(oddity(code, rule, message, remedy))
+        told = rule.where.file not in self._shipped
+        self._found += [oddity(code, rule, message, remedy)] if told else []
+
+
+def _put_in(result: Result | None) -> tuple[str, ...]:
+    decided = None if result is None else result.decided
+    known = decided if isinstance(decided, Decided) else None
+    return tuple(each.name for each in known.outcome.injections) if known else ()
 
 
 def _is_apart(rule: Rule) -> bool:

@@ -19,7 +19,7 @@ from byok.core.specimens import GATEWAY_KEY, Specimen, Wanted
 from byok.core.walk import (
     LIMIT,
     Place,
-    Request,
+    Posed,
     Result,
     Subject,
     Walk,
@@ -49,7 +49,7 @@ class Status(Enum):
 class Counterexample:
     """A request by which a property does not hold, and the rule that lets it be."""
 
-    request: Request
+    request: Posed
     message: str
     rule: Rule | None = None
 
@@ -214,7 +214,7 @@ def beside(
 def _tried(
     walk: Walk, place: Place, context: Context, fields: Sequence[Specimen]
 ) -> Result | None:
-    request = walk.request(place, context, fields)
+    request = walk.pose(place, context, fields)
     return None if request is None else walk.admitted(request)
 
 
@@ -233,10 +233,11 @@ def _sets(
         for context in walk.contexts(place, matches, tags=tags):
             if not context.tags.issuperset(tags):
                 continue
-            for some in walk.credential_sets(place, context, credentials):
-                result = _tried(walk, place, context, some)
-                if result is not None:
-                    yield some, result
+            yield from [
+                (some, result)
+                for some in walk.credential_sets(place, context, credentials)
+                if (result := _tried(walk, place, context, some)) is not None
+            ]
 
 
 def _deployment_of(result: Result) -> Deployment:
@@ -436,7 +437,7 @@ def _both(
     other: Gateway,
 ) -> Iterator[Pair]:
     for some in every:
-        request = walk.request(place, context, some)
+        request = walk.pose(place, context, some)
         if request is None:
             continue
         one = walk.decide(request)

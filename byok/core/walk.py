@@ -82,7 +82,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Posed:
     """One request: who asks for what by `context`, with which fields."""
 
     place: Place
@@ -127,7 +127,7 @@ class Request:
 class Result:
     """What became of a request: `sends` is all that left, nothing where refused."""
 
-    request: Request
+    request: Posed
     decided: Decided | Refusal
     sends: Headers = field(default=(), repr=False)
 
@@ -214,9 +214,9 @@ class Walk:
                 for record in (None, *self.subject.records):
                     place = Place(deployment=found, dialect=dialect, record=record)
                     likeness = self._likeness(place)
-                    if apart or likeness not in seen:
-                        seen.add(likeness)
-                        yield place
+                    is_new = apart or likeness not in seen
+                    seen.add(likeness)
+                    yield from [place] if is_new else []
 
     def _likeness(self, place: Place) -> object:
         """Return what is equal for two deployments only if policy sees them alike."""
@@ -288,7 +288,7 @@ class Walk:
             tags=caller.tags,
         )
         # By nobody's own rules: a key may not open the model that is asked for.
-        request = Request(place=replace(place, record=None), context=context)
+        request = Posed(place=replace(place, record=None), context=context)
         decided = self._decide(request, request.facts, self.subject.gateway)
         # Places are those that serve, so there is a decision.
         return cast("Decided", decided)
@@ -356,9 +356,9 @@ class Walk:
         }
         return _texts(name, Texts(asked[name]).witnesses(getattr(base, name)))
 
-    def request(
+    def pose(
         self, place: Place, context: Context, fields: Sequence[Specimen] = ()
-    ) -> Request | None:
+    ) -> Posed | None:
         """
         Return the request that has *fields*, or None where none can have them.
 
@@ -366,7 +366,7 @@ class Walk:
         that is free; the one who reads keys has to find it there.
         """
         headers = tuple(each for one in fields for each in one.headers)
-        request = Request(
+        request = Posed(
             place=place, context=context, fields=tuple(fields), headers=headers
         )
         if self.subject.single_user:
@@ -384,11 +384,11 @@ class Walk:
                 return replace(request, headers=whole, carrier=carrier.decode())
         return None
 
-    def bare(self, place: Place, context: Context) -> Request:
+    def bare(self, place: Place, context: Context) -> Posed:
         """Return the request without any field; anybody can send that."""
-        return cast("Request", self.request(place, context))
+        return cast("Posed", self.pose(place, context))
 
-    def decide(self, request: Request, gateway: Gateway | None = None) -> Result:
+    def decide(self, request: Posed, gateway: Gateway | None = None) -> Result:
         """Let the gateway, or another one, decide *request*."""
         self.cells += 1
         if self.cells > self.limit:
@@ -402,7 +402,7 @@ class Walk:
             known = self._known[id(by), request.headers] = self._result(request, by)
         return known
 
-    def _result(self, request: Request, gateway: Gateway) -> Result:
+    def _result(self, request: Posed, gateway: Gateway) -> Result:
         facts = request.facts
         decided = self._decide(request, facts, gateway)
         if isinstance(decided, Refusal) or decided.refusal is not None:
@@ -411,7 +411,7 @@ class Walk:
         return Result(request=request, decided=decided, sends=sends)
 
     def _decide(
-        self, request: Request, facts: RequestFacts, gateway: Gateway
+        self, request: Posed, facts: RequestFacts, gateway: Gateway
     ) -> Decided | Refusal:
         # By another gateway's table, where it is not the one walked over.
         own = gateway.table is self.subject.gateway.table
@@ -422,7 +422,7 @@ class Walk:
             deployment=request.place.deployment if own else None,
         )
 
-    def admitted(self, request: Request) -> Result:
+    def admitted(self, request: Posed) -> Result:
         """
         Decide *request*, with more fields if that is what it takes to be admitted.
 
@@ -439,7 +439,7 @@ class Walk:
             raise TooManyCellsError
         for number in range(1, len(companions) + 1):
             for some in combinations(companions, number):
-                more = self.request(
+                more = self.pose(
                     request.place, request.context, (*request.fields, *some)
                 )
                 cured = None if more is None else self.decide(more)
@@ -447,7 +447,7 @@ class Walk:
                     return cured
         return result
 
-    def _companions(self, request: Request) -> tuple[Specimen, ...]:
+    def _companions(self, request: Posed) -> tuple[Specimen, ...]:
         """Return the fields for want of which rules refuse."""
         rules = [
             rule
@@ -515,7 +515,7 @@ class Walk:
         empty = self.bare(place, context)
         without = tuple(self._fares(empty, None, gateway) for gateway in every)
         for each in credentials:
-            request = self.request(place, context, (each,))
+            request = self.pose(place, context, (each,))
             if request is None:
                 continue
             fares = tuple(self._fares(request, each, gateway) for gateway in every)
@@ -555,7 +555,7 @@ class Walk:
         return tuple(sorted(dict.fromkeys(sets), key=len))
 
     def _fares(
-        self, request: Request, specimen: Specimen | None, gateway: Gateway
+        self, request: Posed, specimen: Specimen | None, gateway: Gateway
     ) -> "_Fares":
         decided = self.decide(request, gateway).decided
         if isinstance(decided, Refusal):
@@ -591,10 +591,8 @@ class Walk:
         is one for each combination of their sources.
         """
         found: dict[object, tuple[bool, tuple[Specimen, ...]]] = {}
-        for some in sets:
-            request = self.request(place, context, some)
-            if request is None:
-                continue
+        asked = [(some, self.pose(place, context, some)) for some in sets]
+        for some, request in [(s, q) for s, q in asked if q is not None]:
             every = gateways or (self.subject.gateway,)
             results = [self.decide(request, each) for each in every]
             sources = tuple(each.source for each in results)

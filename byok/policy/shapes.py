@@ -10,7 +10,7 @@ way, and no value is ever remembered.
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from byok.policy import classes
 from byok.policy.classes import Classified
@@ -44,7 +44,7 @@ class _Shape:
     denied: Denied | None
     copies: tuple[int, ...]
     filters: tuple[tuple[int, tuple[Glob, ...]], ...]
-    tail: Headers
+    tail: Headers = field(repr=False)
 
 
 class Shapes:

@@ -50,12 +50,13 @@ def differences(old: Config, new: Config) -> tuple[Difference, ...]:
     )
 
 
-_Things = Mapping[str, tuple[Hashable, Where]]
+_Things = Mapping[tuple[str, str], tuple[Hashable, Where]]
+"""What each thing says and where, by something to tell it by and its name."""
 
 
 def _compared(what: str, old: _Things, new: _Things) -> Iterator[Difference]:
-    for name in dict.fromkeys((*old, *new)):
-        before, after = old.get(name), new.get(name)
+    for key in dict.fromkeys((*old, *new)):
+        before, after = old.get(key), new.get(key)
         if before is None and after is not None:
             change, where = Change.ADDED, after[1]
         elif before is not None and after is None:
@@ -64,18 +65,20 @@ def _compared(what: str, old: _Things, new: _Things) -> Iterator[Difference]:
             change, where = Change.CHANGED, after[1]
         else:
             continue
-        yield Difference(change=change, what=what, name=name, where=where)
+        yield Difference(change=change, what=what, name=key[1], where=where)
 
 
 def _rules(rules: tuple[Rule, ...]) -> _Things:
+    # One tier has an id once; another one may have it too.
     return {
-        each.id: (replace(each, where=BUILT_IN, why=""), each.where) for each in rules
+        (each.tier.name, each.id): (replace(each, where=BUILT_IN, why=""), each.where)
+        for each in rules
     }
 
 
 def _deployments(config: Config) -> _Things:
     every = (*config.deployments, *config.unsupported)
-    return {each.name: (placeless(each), each.where) for each in every}
+    return {("", each.name): (placeless(each), each.where) for each in every}
 
 
 def _settings(old: General, new: General) -> Iterator[Difference]:

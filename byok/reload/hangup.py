@@ -29,8 +29,9 @@ class HangUp:
         """Begin to listen; only the main thread of a process can."""
         if threading.current_thread() is not threading.main_thread():
             return
-        self._has_terminal = _has_terminal()
         self._before = signal.signal(signal.SIGHUP, self._come)
+        # Under nohup it is meant to outlive its terminal.
+        self._has_terminal = self._before != signal.SIG_IGN and _has_terminal()
         signal.siginterrupt(signal.SIGHUP, False)  # noqa: FBT003 - its only name
 
     def stop(self) -> None:

@@ -12,6 +12,7 @@ from byok.config import Config, Finding, General, Report
 from byok.config.policy_tests import policy_test_findings, run_policy_tests
 from byok.core.carriers import carriers
 from byok.core.errors import Refusal
+from byok.core.key_policies import KeyPolicies
 from byok.core.keys import VirtualKey
 from byok.core.pinning import Pinning, Reaction
 from byok.core.prove import Question
@@ -109,11 +110,15 @@ def review(
 
 
 def _subject(config: Config, records: Sequence[VirtualKey]) -> Subject:
-    # Plans remember what they were asked, for requests and in one thread: others
-    # are asked here.
+    # What remembers what it was asked does so for requests, and in one thread: here
+    # others are asked.
     plans = config.gateway.plans
     return Subject(
-        gateway=replace(config.gateway, plans=plans.with_rules(plans.rules)),
+        gateway=replace(
+            config.gateway,
+            plans=plans.with_rules(plans.rules),
+            key_policies=KeyPolicies(),
+        ),
         carriers=carriers(config.key_header_name),
         single_user=config.general.single_user,
         records=tuple(records),

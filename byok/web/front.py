@@ -90,7 +90,7 @@ class Front:
                 _log.failure("a request failed")
             if isinstance(fault, StoreUnavailable):
                 # The client is told that it failed; why is the operator's to know.
-                _log.error("the key store cannot be used: {why}", why=str(fault))
+                _log.warn("the key store cannot be used: {why}", why=str(fault))
             planned = visit.record.planned
             where = planned.deployment.name if planned else None
             refusal = answers.refusal_of(fault, deployment=where)

@@ -330,3 +330,9 @@ def test_a_grace_period_is_a_duration_or_nothing(text, end):
 
 def test_another_grace_period_is_refused():
     assert isinstance(grace_end("a while", NOW), Refusal)
+
+
+def test_rules_of_a_key_that_cannot_be_read_are_refused_with_their_place():
+    said = refused(metadata={"policies": [{"id": "a"}]})
+
+    assert said == "metadata.policies[0]: a rule needs an action."

@@ -10,7 +10,7 @@ from byok.core.errors import Refusal
 from byok.core.exchange import Gateway
 from byok.core.routing import DeploymentTable
 from byok.core.specimens import same_cell
-from byok.core.walk import Request, Subject, Walk, matches_of, touching
+from byok.core.walk import Posed, Subject, Walk, matches_of, touching
 from byok.policy.cells import Grid
 from byok.policy.plans import Plans, ScopedCredentialPolicy
 from tests.core.asking import RELAY, deployment
@@ -85,7 +85,7 @@ def test_the_verdict_on_a_request_is_that_on_the_witness_of_its_cell(
         model=model,
         stream=caller.stream,
     )
-    asked = Request(
+    asked = Posed(
         place=place, context=real, headers=(field,), carrier=real.auth, fields=()
     )
     decided = walk.decide(asked).decided
@@ -109,7 +109,7 @@ def test_the_verdict_on_a_request_is_that_on_the_witness_of_its_cell(
         for specimen in found:
             if specimen.beside:
                 continue
-            witness = Request(
+            witness = Posed(
                 place=place,
                 context=context,
                 headers=((specimen.name, specimen.value),),

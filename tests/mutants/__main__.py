@@ -114,7 +114,7 @@ def _try_file(
     if outcome != "survived":
         say(f"{file}: its tests fail before anything is changed: {' '.join(tests)}")
         return 1
-    timeout = max(30.0, seconds * 6)
+    timeout = max(6.0, seconds * 4)
     found = list(mutants(file, source))
     equal = [each for each in found if any(one.covers(each) for one in known)]
     tried = [each for each in found if each not in equal]

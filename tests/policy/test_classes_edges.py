@@ -120,3 +120,11 @@ def test_no_blank_of_any_kind_stays_around_a_token(value):
 def test_what_is_found_is_the_first_key():
     assert find_credential(b"sk-or-1 sk-proj-1") == classes.OPENROUTER_API_KEY
     assert find_credential(b"sk-proj-1 sk-or-1") == classes.OPENAI_API_KEY
+
+
+@pytest.mark.parametrize("length", range(1, 41))
+def test_basic_may_come_without_its_padding(length):
+    pair = b"u:sk-ant-api03-" + b"x" * length
+    encoded = base64.b64encode(pair).rstrip(b"=")
+
+    assert find_credential(b"Basic " + encoded) == classes.ANTHROPIC_API_KEY

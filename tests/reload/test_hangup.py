@@ -60,6 +60,21 @@ def test_a_terminal_that_hung_up_ends_it(
     assert heard == ["end"]
 
 
+def test_under_nohup_it_outlives_its_terminal(
+    hang_up: HangUp, heard: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    there = [True, False]
+    monkeypatch.setattr(hangup, "_has_terminal", lambda: there.pop(0))
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    hang_up.start()
+    send()
+    hang_up.stop()
+
+    assert heard == ["wish"]
+    assert signal.signal(signal.SIGHUP, before) == signal.SIG_IGN
+
+
 def test_outside_the_main_thread_nothing_is_touched(hang_up: HangUp):
     before = signal.getsignal(signal.SIGHUP)
 

@@ -272,6 +272,8 @@ def test_one_place_sends_and_it_looks_first():
     """The egress guard cannot be gone around: nobody else has a way to send."""
     assert broken(sends) == {
         "byok/upstream/guard.py": ["client.request"],
+        # A command's call to the gateway's own admin API.
+        "byok/cli/reload.py": ["connection.request"],
         "byok/upstream/agent.py": [
             "connection.request",
             "self._pool.getConnection",
@@ -284,7 +286,7 @@ def test_one_place_sends_and_it_looks_first():
 
 def test_the_list_of_who_may_reveal_a_secret_is_short():
     """S-21: the list itself is held by the test beside it."""
-    assert len(MAY_REVEAL) <= 14
+    assert len(MAY_REVEAL) <= 16
     layers = {path.split("/")[1] for path in MAY_REVEAL}
     assert "policy" not in layers
     assert "store" not in layers
