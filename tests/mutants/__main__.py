@@ -23,7 +23,7 @@ from queue import SimpleQueue
 
 from tests.mutants.equivalents import Equivalent, read_equivalents
 from tests.mutants.mutations import mutants
-from tests.mutants.targets import TREE, TRUSTED, tests_for
+from tests.mutants.targets import TREE, TRUSTED, killers_of
 
 COPIED = ("byok", "tests", "policies", "schemas", "examples", "pyproject.toml")
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "node_modules", ".*")
@@ -101,7 +101,7 @@ def _try_file(
 ) -> int:
     begun = time.monotonic()
     source = (TREE / file).read_text("utf-8")
-    tests = tests_for(file)
+    tests = killers_of(file)
 
     def attempt(changed: str, timeout: float) -> tuple[str, float]:
         worker = idle.get()

@@ -23,7 +23,7 @@ _TESTS = {
 }
 
 
-def tests_for(file: str) -> list[str]:
+def killers_of(file: str) -> list[str]:
     """Return the test files that should kill the mutants of *file*."""
     stem = Path(file).stem
     names = _TESTS.get(stem, (stem,))

@@ -6,7 +6,9 @@ import pytest
 
 from byok.policy import classes
 from byok.policy.classes import (
+    Classified,
     How,
+    classify,
     find_credential,
     holds_gateway_credential,
     is_own_slot,
@@ -128,3 +130,10 @@ def test_basic_may_come_without_its_padding(length):
     encoded = base64.b64encode(pair).rstrip(b"=")
 
     assert find_credential(b"Basic " + encoded) == classes.ANTHROPIC_API_KEY
+
+
+def test_a_name_that_says_nothing_decides_by_default():
+    assert classify(b"x-foo", b"1") == Classified(
+        cls=classes.UNCLASSIFIED, how=How.DEFAULT
+    )
+    assert classify(b"user-agent", b"1").how is How.NAME
