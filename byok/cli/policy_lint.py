@@ -104,8 +104,7 @@ def _print(
     for each in found:
         code = Styled(each.code, _STYLES[each.level])
         screen.line(f"{each.where} ", code, f" {each.message}")
-        if each.remedy:
-            screen.line("    ", Styled(each.remedy, Style.FAINT))
+        screen.line("    ", Styled(each.remedy, Style.FAINT))
     if not is_whole:
         screen.line(
             Styled("There are more cells than --cells allows to look at;", Style.WARN),
@@ -148,7 +147,7 @@ def _annotation(each: Oddity) -> str:
     if each.where.line:
         place.append(f"line={each.where.line}")
     place.append(f"title={each.code}")
-    text = f"{each.message}. {each.remedy}".strip()
+    text = f"{each.message}. {each.remedy}"
     return f"::{_GITHUB[each.level]} {','.join(place)}::{_escaped(text)}"
 
 
@@ -187,7 +186,7 @@ def _sarif(found: Sequence[Oddity]) -> dict[str, object]:
                         "ruleId": each.code,
                         "ruleIndex": order.index(each.code),
                         "level": each.level.value,
-                        "message": {"text": f"{each.message}. {each.remedy}".strip()},
+                        "message": {"text": f"{each.message}. {each.remedy}"},
                         "locations": [_location(each.where)],
                         "partialFingerprints": {
                             "rule": f"{each.code}/{each.rule}",

@@ -65,14 +65,14 @@ class Oddity:
     rule: str
     where: Where
     message: str
-    remedy: str = ""
+    remedy: str
 
 
 def oddity(
     code: str,
     rule: Rule,
     message: str,
-    remedy: str = "",
+    remedy: str,
     *,
     level: Level | None = None,
 ) -> Oddity:

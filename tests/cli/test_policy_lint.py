@@ -106,9 +106,12 @@ def test_an_annotation_ends_where_its_line_does():
         rule="r",
         where=Where(file="a,b:c"),
         message="100 %\nsure",
+        remedy="Stop.",
     )
 
-    assert _annotation(found) == ("::notice file=a%2Cb%3Ac,title=L11::100 %25%0Asure.")
+    assert _annotation(found) == (
+        "::notice file=a%2Cb%3Ac,title=L11::100 %25%0Asure. Stop."
+    )
 
 
 def test_scanners_get_sarif(here):
