@@ -9,8 +9,8 @@ import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-# Arguments that hold words for people.
-WORDS = frozenset({"why", "message", "because", "where"})
+# Arguments that hold words for people, or say that what cannot be is an error.
+WORDS = frozenset({"why", "message", "because", "where", "strict"})
 
 _COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.Eq: (ast.NotEq,),

@@ -15,7 +15,7 @@ _TESTS = {
     "classes": ("classes", "floor"),
     "tiers": ("tiers",),
     "slot": ("slot", "plan", "floor"),
-    "plan": ("plan", "floor", "shadow", "passing", "request_rules", "plans"),
+    "plan": ("plan", "floor", "shadow", "passing", "request_rules"),
     "shapes": ("shapes", "plan", "floor"),
     "passing": ("passing", "plan"),
     "responses": ("responses", "plans"),
