@@ -280,14 +280,15 @@ def class_of_name(name: bytes) -> str:
 
 
 def _class_of_plain_name(name: bytes) -> str:
-    if name in names.PROTOCOL or name.startswith(names.PROTOCOL_PREFIXES):
-        return PROTOCOL
+    # Asked first: a name that says it holds a secret does so under any prefix.
     if (
         name in names.OTHER_CREDENTIALS
         or name.startswith(names.OTHER_CREDENTIAL_PREFIXES)
         or name.endswith(names.OTHER_CREDENTIAL_SUFFIXES)
     ):
         return OTHER_CREDENTIAL
+    if name in names.PROTOCOL or name.startswith(names.PROTOCOL_PREFIXES):
+        return PROTOCOL
     if name in names.CLIENT_NETWORK or name.startswith(names.CLIENT_NETWORK_PREFIXES):
         return CLIENT_NETWORK
     if name in names.CLIENT_IDENTITY or name.startswith(names.CLIENT_IDENTITY_PREFIXES):

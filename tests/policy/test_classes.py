@@ -340,10 +340,25 @@ def test_a_name_alone_gives_the_class(cls):
         b"x-b3-secret",
         b"x-forwarded-access-token",
         b"cf-access-token",
+        b"anthropic-session-token",
+        b"anthropic-relay-secret",
+        b"anthropic-api-key",
     ],
 )
 def test_a_name_that_ends_like_a_credential_is_one_whatever_it_begins_with(name):
     assert class_of_name(name) == classes.OTHER_CREDENTIAL
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"anthropic-beta",
+        b"anthropic-version",
+        b"anthropic-dangerous-direct-browser-access",
+    ],
+)
+def test_what_claude_code_says_of_its_protocol_is_none(name):
+    assert class_of_name(name) == classes.PROTOCOL
 
 
 @pytest.mark.parametrize("name", [b"user-agent", b"x-foo", b"anthropic-beta", b"te"])
