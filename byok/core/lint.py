@@ -26,7 +26,7 @@ from byok.core.walk import (
     touching,
 )
 from byok.policy import classes, slot
-from byok.policy.cells import Texts, TooManyCellsError
+from byok.policy.cells import Texts, UnsettledError
 from byok.policy.classes import Classified, How
 from byok.policy.lint import Level, Oddity, is_switch, lint_rules, oddity
 from byok.policy.match import Context, Glob, Match
@@ -89,7 +89,7 @@ def lint(
     try:
         linter = _Linter(Walk(subject, limit=limit), shipped, unknown)
         found += linter.found()
-    except TooManyCellsError:
+    except UnsettledError:
         is_whole = False
     unique = dict.fromkeys(found)
     ordered = sorted(

@@ -29,7 +29,7 @@ from byok.core.walk import (
 )
 from byok.policy import classes, slot
 from byok.policy.assertions import Assertion
-from byok.policy.cells import TooManyCellsError
+from byok.policy.cells import UnsettledError
 from byok.policy.classes import classify
 from byok.policy.match import Context, Glob, HeaderMatch, Match
 from byok.policy.rules import BUILT_IN, Rule, Tier
@@ -115,9 +115,9 @@ def prove(wanted: Property, question: Question, *, limit: int = LIMIT) -> Proof:
                 known = found.get(kind)
                 if known is None or each.size < known.size:
                     found[kind] = each
-        except TooManyCellsError:
+        except UnsettledError as error:
             is_settled = False
-            note = f"more than {limit} cells; raise the limit with --cells"
+            note = error.why or f"more than {limit} cells; raise the limit with --cells"
     status = Status.PASS if is_settled else Status.UNSETTLED
     return Proof(
         id=wanted.id,

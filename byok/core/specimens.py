@@ -14,7 +14,7 @@ from functools import lru_cache
 from byok.core.edge import check_edge
 from byok.core.supposed import PLACEHOLDERS
 from byok.policy import classes, names
-from byok.policy.cells import Texts
+from byok.policy.cells import Texts, UnsettledError
 from byok.policy.classes import Classified, How, classify
 from byok.policy.match import Glob
 from byok.policy.outcome import Headers
@@ -33,6 +33,14 @@ _READABLE = ("x-custom", "traceparent", "user-agent", "x-forwarded-for", "x-auth
 _SLOTS = frozenset(name for slots in classes.OWN_SLOTS.values() for name in slots)
 
 Wanted = Callable[[str], bool]
+
+
+class NoSpecimenError(UnsettledError):
+    """There are fields of a class of which none can be made up."""
+
+    def __init__(self, missing: Iterable[str]) -> None:
+        named = ", ".join(sorted(missing))
+        super().__init__(f"no field can be made up of the class {named}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +106,9 @@ def specimens(
     *patterns* are those that rules have for names; *wanted* says which classes
     matter. *drops* are what filters take from the headers *lists*; with *passing*
     there are also fields that ask to be sent under another name.
+
+    Raises NoSpecimenError where a class is wanted and no field of it is known: what
+    was not tried is not proved.
     """
     every = _every(
         tuple(dict.fromkeys(patterns)),
@@ -106,6 +117,9 @@ def specimens(
         frozenset(lists),
         passing,
     )
+    missing = classes.CLASSES - {each.kind.cls for each in every}
+    if any(map(wanted, missing)):
+        raise NoSpecimenError(filter(wanted, missing))
     return tuple(each for each in every if wanted(each.kind.cls))
 
 

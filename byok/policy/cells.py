@@ -27,7 +27,15 @@ Signature = tuple[str | None, int]
 Put = Callable[[Context], Context]
 
 
-class TooManyCellsError(Exception):
+class UnsettledError(Exception):
+    """Not everything could be looked at: `why`, in words for whoever asked."""
+
+    def __init__(self, why: str = "") -> None:
+        super().__init__(why)
+        self.why = why
+
+
+class TooManyCellsError(UnsettledError):
     """There are more cells than the limit allows to look at."""
 
 

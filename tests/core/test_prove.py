@@ -16,7 +16,7 @@ from byok.core.routing import DeploymentTable
 from byok.core.secret import Secret
 from byok.core.specimens import GATEWAY_KEY
 from byok.core.walk import Subject, Walk
-from byok.policy import floor, plan
+from byok.policy import classes, floor, plan
 from byok.policy.assertions import Assertion, read_assertions
 from byok.policy.match import Glob
 from byok.policy.outcome import Headers
@@ -471,6 +471,19 @@ def test_an_assertion_that_does_not_hold_is_refuted(never, said):
 
 
 # The limit
+
+
+def test_what_cannot_be_tried_leaves_a_property_unsettled(monkeypatch):
+    monkeypatch.setattr(
+        classes, "CLASSES", classes.CLASSES | {"credential.provider.new.api_key"}
+    )
+
+    found = proof("P1", subject())
+
+    assert found.status is Status.UNSETTLED
+    assert found.note == (
+        "no field can be made up of the class credential.provider.new.api_key"
+    )
 
 
 def test_what_the_limit_cuts_short_is_not_settled():

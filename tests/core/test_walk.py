@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from byok.core.carriers import CARRIERS
+from byok.core.edge import check_edge
 from byok.core.errors import Refusal
 from byok.core.exchange import Gateway
 from byok.core.routing import DeploymentTable
@@ -29,17 +30,35 @@ TABLE = DeploymentTable(
         deployment("open", group="*", provider="openai"),
     ]
 )
-NAMES = (b"x-custom", b"x-api-key", b"authorization", b"anthropic-beta", b"x_y", b"b3")
+NAMES = (
+    b"x-custom",
+    b"x-api-key",
+    b"authorization",
+    b"anthropic-beta",
+    b"x_y",
+    b"b3",
+    b"api-key",
+    b"x-litellm-api-key",
+    b"x-session-token",
+    b"x-forwarded-for",
+    b"te",
+    b"cookie",
+)
 VALUES = (
     keys.ANTHROPIC_API_KEY.encode(),
     b"Bearer " + keys.ANTHROPIC_OAUTH.encode(),
     b"Bearer " + keys.OPENAI_API_KEY.encode(),
     b"see " + keys.ANTHROPIC_API_KEY.encode(),
+    keys.ANTHROPIC_ADMIN.encode(),
+    keys.VIRTUAL_KEY.encode(),
     b"opaque",
     b"oauth-2025,other",
     "\u00fc".encode(),
 )
-fields = st.tuples(st.sampled_from(NAMES), st.sampled_from(VALUES))
+# What is refused at the edge is in no cell: policy never sees it.
+fields = st.tuples(st.sampled_from(NAMES), st.sampled_from(VALUES)).filter(
+    lambda field: check_edge((field,), b"") is None
+)
 
 
 def always(_):
@@ -104,8 +123,7 @@ def test_the_verdict_on_a_request_is_that_on_the_witness_of_its_cell(
         if cell(each.name, each.kind) == wanted
     ]
     assert alike
-    # Not every odd value that can be drawn has a specimen of its kind yet.
-    assume(found)
+    assert found
     for context in alike:
         for specimen in found:
             if specimen.beside:
