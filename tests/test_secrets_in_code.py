@@ -24,7 +24,7 @@ MAY_REVEAL = {
     "byok/logs/live.py": "hashes what must not be written",
     "byok/upstream/guard.py": "looks for our own keys in what is about to leave",
     "byok/web/admin_keys.py": "shows a new key, once",
-    "byok/web/answer_headers.py": "looks for the company's key in answers",
+    "byok/core/answer_headers.py": "looks for the company's key in answers",
     "byok/web/identity.py": "digests what a caller presents",
     "byok/web/scrub.py": "takes the company's key out of error bodies",
 }

@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from byok.core import explain_text
+from byok.core.answer_headers import relayed_headers
 from byok.core.body import MAX_BODY_BYTES
 from byok.core.decision_access import asks
 from byok.core.edge import check_edge
@@ -32,7 +33,6 @@ from byok.core.routes import Route
 from byok.core.usage import UsageReader
 from byok.upstream.agent import ProviderAnswer
 from byok.upstream.provider import Providers
-from byok.web.answer_headers import relayed_headers
 from byok.web.identity import Identity
 from byok.web.pins import PinnedKey, Pins
 from byok.web.relay import BodyRelay

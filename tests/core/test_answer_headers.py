@@ -2,9 +2,9 @@
 
 import pytest
 
+from byok.core.answer_headers import relayed_headers
 from byok.core.facts import Headers
 from byok.core.secret import Secret
-from byok.web.answer_headers import relayed_headers
 from tests.support import keys
 
 
