@@ -32,6 +32,7 @@ from byok.core.keys import (
 )
 from byok.core.secret import Secret
 from byok.policy.classes import PROVIDER_CREDENTIAL_PREFIX, find_credential
+from byok.policy.lookalikes import LONGEST
 
 T = TypeVar("T")
 
@@ -92,7 +93,7 @@ WITHOUT_EFFECT = frozenset(
 )
 """LiteLLM's other fields: accepted, so that scripts run, and warned about."""
 
-MAX_KEY_LENGTH = 256
+MAX_KEY_LENGTH = LONGEST
 MAX_JSON_BYTES = 16_384
 
 _Name = Annotated[str, Meta(min_length=1, max_length=255)]

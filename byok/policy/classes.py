@@ -88,12 +88,11 @@ OWN_SLOTS: dict[str, dict[bytes, bool]] = {
 }
 
 # Where a token may begin: behind what is no part of one, or behind an escape whose
-# last character looks like one (`Bearer%20sk-...`, `\nsk-...`). What is looked ahead
-# for first is what nearly all texts do not have.
-_BOUNDARY = (
-    rb"(?=sk-|AIza)"
-    rb"(?:(?<![A-Za-z0-9_-])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt]))"
-)
+# last character looks like one (`Bearer%20sk-...`, `\nsk-...`).
+TOKEN_START = rb"(?:(?<![A-Za-z0-9_-])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt]))"
+# What is looked ahead for first is what nearly all texts do not have.
+_BOUNDARY = rb"(?=sk-|AIza)" + TOKEN_START
+_TOKEN_START = re.compile(TOKEN_START)
 _SHAPE = re.compile(
     _BOUNDARY
     + rb"(?:"
@@ -158,14 +157,8 @@ def find_credential(value: bytes) -> str | None:
     found = _SHAPE.search(value)
     if found:
         return _SHAPE_CLASS[found.group()]
-    basic = _BASIC.match(value)
-    if basic:
-        return _find_in_basic(basic.group(1))
-    return None
-
-
-def _find_in_basic(encoded: bytes) -> str | None:
-    found = _SHAPE.search(_decoded(encoded))
+    basic = basic_text(value)
+    found = _SHAPE.search(basic) if basic else None
     return _SHAPE_CLASS[found.group()] if found else None
 
 
@@ -178,11 +171,8 @@ def holds_gateway_credential(value: bytes, secrets: Collection[bytes]) -> bool:
     """
     if any(_holds(value, secret) for secret in secrets):
         return True
-    basic = _BASIC.match(value)
-    if not basic:
-        return False
-    decoded = _decoded(basic.group(1))
-    return any(_holds(decoded, secret) for secret in secrets)
+    decoded = basic_text(value)
+    return any(_holds(decoded, secret) for secret in secrets) if decoded else False
 
 
 def _holds(value: bytes, secret: bytes) -> bool:
@@ -191,14 +181,19 @@ def _holds(value: bytes, secret: bytes) -> bool:
     # A short key is part of many words; as a word of its own it is still the key.
     at = value.find(secret) if secret else -1
     while at >= 0:
-        around = value[max(at - 1, 0) : at] + value[at + len(secret) :][:1]
-        if _WORD.isdisjoint(around):
+        behind = value[at + len(secret) :][:1]
+        if _TOKEN_START.match(value, at) and _WORD.isdisjoint(behind):
             return True
         at = value.find(secret, at + 1)
     return False
 
 
-def _decoded(encoded: bytes) -> bytes:
+def basic_text(value: bytes) -> bytes:
+    """Return what *value* says under the Basic scheme; nothing under any other."""
+    basic = _BASIC.match(value)
+    if basic is None:
+        return b""
+    encoded = basic.group(1)
     try:
         return base64.b64decode(encoded + b"=" * (-len(encoded) % 4), altchars=b"-_")
     except ValueError:

@@ -393,3 +393,13 @@ def test_basic_with_anything_in_it_raises_nothing(data):
 
     assert find_credential(b"Basic " + data) in {None, *classes.CLASSES}
     assert find_credential(value) in {None, *classes.CLASSES}
+
+
+@pytest.mark.parametrize("value", [b"Bearer%20sk-12345", b"a\\nsk-12345", b"sk-12345"])
+def test_a_short_key_is_found_behind_an_escape_too(value):
+    assert holds_gateway_credential(value, (b"sk-12345",))
+
+
+@pytest.mark.parametrize("value", [b"task-12345", b"sk-123456", b"a-sk-12345"])
+def test_a_short_key_within_a_word_is_none(value):
+    assert not holds_gateway_credential(value, (b"sk-12345",))
