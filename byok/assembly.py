@@ -42,11 +42,14 @@ class Lasting:
     """
     What one process has once, whatever its configuration says.
 
-    *idle_s* is how long a provider may be silent.
+    *clock* measures how long something lasts and may start anywhere; *wall* is the
+    time of day, by which keys expire and records are dated. *idle_s* is how long a
+    provider may be silent.
     """
 
     reactor: Any = field(repr=False)
     clock: IReactorTime
+    wall: Callable[[], float]
     live: LiveSecrets
     store: Store
     guard: EgressGuard
@@ -69,10 +72,14 @@ class Assembly:
         self._lookup = KeyLookup(
             lasting.store.keys,
             lasting.store.peppers,
-            seconds=lasting.clock.seconds,
+            seconds=lasting.wall,
+            steady=lasting.clock.seconds,
         )
         self._pins = PinLookup(
-            lasting.store.pins, lasting.store.peppers, seconds=lasting.clock.seconds
+            lasting.store.pins,
+            lasting.store.peppers,
+            seconds=lasting.wall,
+            steady=lasting.clock.seconds,
         )
         self._config_changed = config_changed
         self._reload = reload
@@ -91,6 +98,7 @@ class Assembly:
             clock=lasting.clock,
             idle_s=lasting.idle_s,
             guard=lasting.guard,
+            is_ours=self._lookup.is_real,
         )
         providers.prepare(config.deployments)
         return providers
@@ -116,7 +124,7 @@ class Assembly:
             KeyAdmin(
                 lasting.store.keys,
                 lasting.store.peppers,
-                seconds=lasting.clock.seconds,
+                seconds=lasting.wall,
                 master_key=config.master_key,
                 warn_weak_keys=not general.permits_weak_keys,
             ),
@@ -129,7 +137,7 @@ class Assembly:
             identity=identity,
             master_key=config.master_key,
             carriers=admin_carriers(config.key_header_name),
-            seconds=lasting.clock.seconds,
+            seconds=lasting.wall,
         )
         places = Places(
             proxy=Proxy(
@@ -154,6 +162,7 @@ class Assembly:
         )
         access = AccessLog(
             clock=lasting.clock,
+            wall=lasting.wall,
             user_header=config.user_header_name,
             generation=name,
             closed=lasting.decisions.take,

@@ -7,6 +7,7 @@ Everything is built here and handed to whoever uses it. Nothing is opened before
 
 import shlex
 import sys
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -59,7 +60,8 @@ class GatewayService(MultiService):
     *fail* is called where the start does not succeed. *observer*, if given, takes
     the place of twistd's own log, which would write what must not be written.
     *announce* is told what to paste into a shell, line by line. *reread* reads the
-    configuration again for a reload.
+    configuration again for a reload. *wall* is the time of day; the *reactor*'s own
+    time need not be that.
     """
 
     def __init__(
@@ -73,12 +75,14 @@ class GatewayService(MultiService):
         observer: ILogObserver | None = None,
         explain_each: bool = False,
         reread: Callable[[], Report] | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
         self._config = config
         self._reread = reread or partial(examine, config.path)
         self._reactor = reactor
         self._clock = IReactorTime(reactor)
+        self._wall = wall
         self._live = live
         self._fail = fail
         self._announce = announce
@@ -135,6 +139,7 @@ class GatewayService(MultiService):
         lasting = Lasting(
             reactor=self._reactor,
             clock=self._clock,
+            wall=self._wall,
             live=self._live,
             store=store,
             guard=self._guard,

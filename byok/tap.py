@@ -3,6 +3,7 @@
 import atexit
 import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -99,6 +100,7 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     config = _load(options)
+    keep_steady_time(reactor)
     # The working directory is not what it was once twistd has gone to the background.
     path = Path(options["config"]).absolute()
     twistd: Mapping[str, Any] = options.parent or {}
@@ -122,6 +124,19 @@ def makeService(options: Options) -> IService:
         fail=lambda: _stop_in_failure(reactor),
         reread=partial(examine, path, listen=options.listeners or None),
     )
+
+
+def keep_steady_time(reactor: Any) -> None:
+    """
+    Make timers of *reactor* count seconds that pass, whatever the clock is set to.
+
+    By itself it asks for the time of day. A clock that is set back an hour would
+    then keep every timer waiting for that hour, the one that notices blocked keys
+    too, and one that is set forward would cut every silent stream. Nothing is
+    scheduled yet: what is would be due at a time that never comes. Logs ask for
+    the time of day themselves.
+    """
+    reactor.seconds = time.monotonic
 
 
 def _load(options: Options) -> Config:

@@ -174,7 +174,12 @@ class Asked:
 
 def test_every_field_of_the_access_event_is_told() -> None:
     record = AccessRecord(
-        cast("Downstream", Asked()), route="/", request_id="req_1", user=None, now=0.0
+        cast("Downstream", Asked()),
+        route="/",
+        request_id="req_1",
+        user=None,
+        at=0.0,
+        now=0.0,
     )
 
     fields = set(record.fields(now=1.0)) - {"event"}

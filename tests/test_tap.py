@@ -1,10 +1,13 @@
 """What `twistd byok` understands, and what it says when it cannot use it."""
 
 from pathlib import Path
+from time import monotonic
 
 import pytest
 import yaml
 from twisted.application.service import Application
+from twisted.internet import reactor
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import ILogObserver, LogLevel
 from twisted.python import usage
 from twisted.python.usage import UsageError
@@ -27,6 +30,12 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(CONFIG))
     return path
+
+
+@pytest.fixture(autouse=True)
+def _as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reactor is everybody's: it keeps the time that it had."""
+    monkeypatch.setattr(reactor, "seconds", IReactorTime(reactor).seconds)
 
 
 def parsed(*arguments: str) -> Options:
@@ -102,6 +111,12 @@ def test_a_service_is_made_and_nothing_is_opened(config: Path):
     assert isinstance(service, GatewayService)
     assert service.listening == ()
     assert [path.name for path in config.parent.iterdir()] == ["config.yaml"]
+
+
+def test_timers_do_not_ask_for_the_time_of_day(config: Path):
+    makeService(parsed("-c", str(config)))
+
+    assert IReactorTime(reactor).seconds is monotonic
 
 
 def test_its_log_takes_the_place_of_twistds(config: Path):

@@ -11,6 +11,7 @@ from byok.core.keys import Peppers, VirtualKey, is_in_force, is_well_formed
 from byok.core.throttle import LookupThrottle
 from byok.store.cache import Absent, KeyCache
 from byok.store.keystore import KeyStore
+from byok.store.known import KnownKeys
 
 # As many as the store has threads: more would only wait there, each having
 # taken a turn of its address.
@@ -25,6 +26,10 @@ class KeyLookup:
 
     What leads to the store is narrow: the key is well formed, unknown here, and
     its address has turns left. Then it is a digest and no key any more.
+
+    *seconds* is the time of day, by which keys expire. *steady* measures how long
+    something lasts, whatever the clock is set to; *seconds* does where it is not
+    given.
     """
 
     def __init__(
@@ -33,16 +38,19 @@ class KeyLookup:
         peppers: Peppers,
         *,
         seconds: Callable[[], float],
+        steady: Callable[[], float] | None = None,
         cache: KeyCache | None = None,
         throttle: LookupThrottle | None = None,
     ) -> None:
         self._store = store
         self._peppers = peppers
         self._seconds = seconds
+        self._steady = seconds if steady is None else steady
         self._cache = KeyCache() if cache is None else cache
         self._throttle = LookupThrottle() if throttle is None else throttle
         self._turns = DeferredSemaphore(_AT_ONCE)
         store.on_change(self._cache.forget)
+        self._known = KnownKeys(store, peppers)
 
     async def maybe(self, key: bytes, *, peer: str) -> VirtualKey | Refusal | None:
         """
@@ -77,36 +85,28 @@ class KeyLookup:
         Asked of values that callers send beside their own key, so no turns are
         counted: who asks is known. Raises StoreUnavailable like `maybe`.
         """
-        if not is_well_formed(key):
-            return False
-        digests = self._peppers.digests(key)
-        found: VirtualKey | Absent | None = self._by_heart(digests[0])
-        if found is Absent.UNHEARD:
-            generation, now = self._cache.generation, self._seconds()
-            found = await self._store.maybe_by_digest(digests, now=now)
-            self._cache.put(digests[0], found, generation=generation, now=now)
-        return isinstance(found, VirtualKey)
+        return await self._known.is_real(key)
 
     def _by_heart(self, digest: bytes) -> VirtualKey | Absent:
-        return self._cache.get(digest, now=self._seconds())
+        return self._cache.get(digest, now=self._steady())
 
     async def _from_store(
         self, digests: tuple[bytes, ...], peer: str
     ) -> VirtualKey | Refusal | None:
-        now = self._seconds()
+        asked_at = self._steady()
         # A change of any key makes all of them unheard. Who is at work must not
         # then have to queue behind somebody who guesses from the same address.
         is_guess = not self._cache.has_met(digests[0])
-        refusal = self._throttle.admit(peer, now) if is_guess else None
+        refusal = self._throttle.admit(peer, asked_at) if is_guess else None
         if refusal is not None:
             return refusal
         generation = self._cache.generation
-        found = await self._store.maybe_by_digest(digests, now=now)
+        found = await self._store.maybe_by_digest(digests, now=self._seconds())
         if found is not None:
             if is_guess:
                 self._throttle.give_back(peer)
             found = await self._under_current_pepper(found, digests)
-        self._cache.put(digests[0], found, generation=generation, now=now)
+        self._cache.put(digests[0], found, generation=generation, now=asked_at)
         return None if found is None else self._judged(found, digests)
 
     def _judged(

@@ -56,6 +56,9 @@ class PinLookup:
     What other processes learn is noticed within a minute. While the store is away
     a key that is not known by heart counts as one that never came: a full disk
     must not lock every developer out.
+
+    *seconds* is the time of day, to write down; *steady* measures the minute, and
+    *seconds* does where it is not given.
     """
 
     def __init__(
@@ -64,11 +67,13 @@ class PinLookup:
         peppers: Peppers,
         *,
         seconds: Callable[[], float],
+        steady: Callable[[], float] | None = None,
         capacity: int = _CACHED,
     ) -> None:
         self._store = store
         self._peppers = peppers
         self._seconds = seconds
+        self._steady = seconds if steady is None else steady
         self._capacity = capacity
         self._known: OrderedDict[bytes, tuple[KnownKey, float]] = OrderedDict()
 
@@ -79,7 +84,7 @@ class PinLookup:
     async def known(self, digests: Sequence[bytes]) -> KnownKey:
         """Return what is known of the key with one of *digests*."""
         found = self._known.get(digests[0])
-        if found is not None and found[1] > self._seconds():
+        if found is not None and found[1] > self._steady():
             return found[0]
         try:
             stored = await self._store.maybe(digests)
@@ -103,7 +108,7 @@ class PinLookup:
         self._by_heart(digest, found)
 
     def _by_heart(self, digest: bytes, known: KnownKey) -> KnownKey:
-        self._known[digest] = known, self._seconds() + _FRESH_S
+        self._known[digest] = known, self._steady() + _FRESH_S
         self._known.move_to_end(digest)
         if len(self._known) > self._capacity:
             self._known.popitem(last=False)

@@ -52,7 +52,12 @@ _log = Logger(namespace="byok.access")
 
 
 class AccessRecord:
-    """What is known so far of one exchange; written once, when it is over."""
+    """
+    What is known so far of one exchange; written once, when it is over.
+
+    It began *at* a time of day; all that is measured counts from *now*, which no
+    change of the clock touches.
+    """
 
     def __init__(
         self,
@@ -61,12 +66,12 @@ class AccessRecord:
         route: str,
         request_id: str,
         user: str | None,
+        at: float,
         now: float,
         generation: str = "",
     ) -> None:
         self.request_id = request_id
-        self.began_at = now
-        self.first_byte_at: float | None = None
+        self.began_at = at
         self.status: int | None = None
         self.error: str | None = None
         self.bytes_out = 0
@@ -79,6 +84,8 @@ class AccessRecord:
         self.usage = Usage()
         self.provider_request_id: str | None = None
         self.generation = generation
+        self._started = now
+        self._first_byte: float | None = None
         self._method = client.method
         self._route = route
         self._bytes_in = len(client.body)
@@ -103,7 +110,7 @@ class AccessRecord:
     def answered(self, status: int, fields: Headers, *, now: float) -> None:
         """Note the head of the provider's answer."""
         self.status = status
-        self.first_byte_at = now
+        self._first_byte = now
         upstream_id = present(fields, b"request-id")
         self.provider_request_id = _text(upstream_id) if upstream_id else None
 
@@ -111,7 +118,7 @@ class AccessRecord:
         """Return the event's fields; None where something is not known."""
         planned = self.planned
         model = self.facts.head.model if self.facts and self.facts.head else None
-        first = None if self.first_byte_at is None else self.first_byte_at
+        first = self._first_byte
         return {
             "event": "access",
             "request_id": self.request_id,
@@ -131,8 +138,8 @@ class AccessRecord:
             "credential": _credential_class(planned),
             "bytes_in": self._bytes_in,
             "bytes_out": self.bytes_out,
-            "first_byte_ms": None if first is None else _ms(first - self.began_at),
-            "duration_ms": _ms(now - self.began_at),
+            "first_byte_ms": None if first is None else _ms(first - self._started),
+            "duration_ms": _ms(now - self._started),
             "input_tokens": self.usage.input_tokens,
             "output_tokens": self.usage.output_tokens,
             "cache_read_input_tokens": self.usage.cache_read_input_tokens,
@@ -144,18 +151,21 @@ class AccessLog:
     """
     Opens and closes the records of the exchanges of one *generation*.
 
-    *closed* is told of each when it is over.
+    *closed* is told of each when it is over. *wall* is the time of day, and the
+    *clock*'s where it is not given.
     """
 
     def __init__(
         self,
         *,
         clock: IReactorTime,
+        wall: Callable[[], float] | None = None,
         user_header: str | None = None,
         generation: str = "",
         closed: Callable[[AccessRecord], None] | None = None,
     ) -> None:
         self._clock = clock
+        self._wall = wall
         self._closed = closed
         self._generation = generation
         configured = () if user_header is None else (user_header.lower().encode(),)
@@ -169,6 +179,7 @@ class AccessLog:
             route=route,
             request_id=request_id,
             user=_user_of(client.headers, self._user_headers),
+            at=now if self._wall is None else self._wall(),
             now=now,
             generation=self._generation,
         )

@@ -129,6 +129,18 @@ class LookupTests(TestCase):
 
         assert await self.lookup.known(self.digests) == ANNES
 
+    async def test_a_clock_that_is_set_back_makes_no_minute_longer(self):
+        passed = [100.0]
+        lookup = PinLookup(
+            self.store, PEPPERS, seconds=lambda: self.now, steady=lambda: passed[0]
+        )
+        await lookup.known(self.digests)
+        await self.store.learn(self.digests[0], ANNES, now=NOW)
+        self.now -= 3600
+        passed[0] += 61
+
+        assert await lookup.known(self.digests) == ANNES
+
     async def test_what_is_learned_is_known_at_once(self):
         noting = self.lookup.learn(self.digests[0], ANNES)
 
