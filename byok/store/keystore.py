@@ -39,6 +39,10 @@ class KeyStore(Protocol):
         """Find the key with one of *digests*, its own or its former one in grace."""
         ...
 
+    async def every_digest(self) -> frozenset[bytes]:
+        """Return the digests of all keys, their former ones included."""
+        ...
+
     async def maybe_by_name(self, name: str) -> VirtualKey | None:
         """Find a key by token id or alias. Never called with a key itself."""
         ...

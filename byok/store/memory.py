@@ -23,6 +23,15 @@ class MemoryKeyStore:
                 return key
         return None
 
+    async def every_digest(self) -> frozenset[bytes]:
+        """Return the digests of all keys, their former ones included."""
+        return frozenset(
+            digest
+            for key in self._keys.values()
+            for digest in (key.digest, key.previous_digest)
+            if digest is not None
+        )
+
     async def maybe_by_name(self, name: str) -> VirtualKey | None:
         """Find a key by token id or alias."""
         for key in self._keys.values():

@@ -41,6 +41,17 @@ class SqlKeys:
                 return key
         return None
 
+    def every_digest(self) -> frozenset[bytes]:
+        """Return the digests of all keys, their former ones included."""
+        query = sa.select(_COLUMNS.digest, _COLUMNS.previous_digest)
+        with reading(self._engine) as connection:
+            return frozenset(
+                digest
+                for row in connection.execute(query)
+                for digest in row
+                if digest is not None
+            )
+
     def maybe_by_name(self, name: str) -> VirtualKey | None:
         """Find a key by token id or alias."""
         query = sa.select(virtual_keys).where(

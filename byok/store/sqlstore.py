@@ -37,6 +37,10 @@ class SqlKeyStore:
             partial(self._keys.maybe_by_digest, digests, now=now)
         )
 
+    async def every_digest(self) -> frozenset[bytes]:
+        """Return the digests of all keys, their former ones included."""
+        return await self._pool.run(self._keys.every_digest)
+
     async def maybe_by_name(self, name: str) -> VirtualKey | None:
         """Find a key by token id or alias. Never called with a key itself."""
         return await self._pool.run(partial(self._keys.maybe_by_name, name))

@@ -7,9 +7,10 @@ is not, which by definition is a fault in byok. Nothing else calls an agent.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
+from urllib.parse import unquote_to_bytes
 
 from treq.client import HTTPClient
 from treq.cookies import IndexableCookieJar
@@ -19,6 +20,7 @@ from twisted.logger import Logger
 from byok.core.errors import EgressViolation, ProviderBroken
 from byok.core.secret import Secret
 from byok.policy import classes, names
+from byok.policy.lookalikes import lookalikes
 from byok.upstream.agent import ExchangeAgent, ProviderAnswer
 from byok.upstream.body import BytesProducer
 from byok.upstream.faults import timed_out
@@ -26,6 +28,9 @@ from byok.upstream.outgoing import Outgoing
 
 _TOKENS = re.compile(rb"[A-Za-z0-9_-]+")
 _SLOTS = names.AMBIGUOUS_CREDENTIALS | names.NAMED_CREDENTIALS.keys()
+
+IsOurs = Callable[[bytes], Awaitable[bool]]
+"""Is this value a key of the gateway's store?"""
 
 _log = Logger(namespace="byok.egress")
 
@@ -36,8 +41,9 @@ class Passport:
     What may leave for one destination, as far as credentials go.
 
     *trusted* are the credential classes its origin may receive from a client,
-    *own* the deployment's keys, *gateway* every secret that opens this gateway.
-    *plaintext_ok* is the operator's leave to use plain http on this machine.
+    *own* the deployment's keys, *gateway* the secrets that are known to open this
+    gateway; *is_ours* asks about words that nothing is known of. *plaintext_ok* is the
+    operator's leave to use plain http on this machine.
     """
 
     deployment: str
@@ -45,6 +51,7 @@ class Passport:
     own: Collection[Secret]
     gateway: Collection[bytes] = field(repr=False)
     plaintext_ok: bool
+    is_ours: IsOurs | None = field(default=None, repr=False)
 
 
 class EgressGuard:
@@ -69,6 +76,7 @@ class EgressGuard:
         """
         try:
             check(outgoing, passport)
+            await check_words(outgoing, passport)
         except EgressViolation as violation:
             self.trips += 1
             _log.critical(
@@ -99,6 +107,8 @@ def check(outgoing: Outgoing, passport: Passport) -> None:
     origin = outgoing.origin
     if origin.scheme != "https" and not (passport.plaintext_ok and origin.is_loopback):
         raise EgressViolation("plain http to a host that is not a permitted loopback")
+    if _is_key_of_ours_in(outgoing.target, passport.gateway):
+        raise EgressViolation("a gateway credential stands in the target")
     own = {secret.reveal_bytes() for secret in passport.own if len(secret)}
     credentials = 0
     for name, value in outgoing.headers:
@@ -120,6 +130,30 @@ def check(outgoing: Outgoing, passport: Passport) -> None:
             )
     if credentials > 1:
         raise EgressViolation("more than one credential was about to leave")
+
+
+async def check_words(outgoing: Outgoing, passport: Passport) -> None:
+    """
+    Raise `EgressViolation` where a word of *outgoing* is a key of the store's.
+
+    The caller's words were asked about when the caller was; what a configuration
+    adds to them, only this asks about.
+    """
+    if passport.is_ours is None:
+        return
+    for word in lookalikes(outgoing.headers, outgoing.target):
+        if await passport.is_ours(word):
+            raise EgressViolation("a key of this gateway was about to leave")
+
+
+def _is_key_of_ours_in(target: bytes, secrets: Collection[bytes]) -> bool:
+    for text in {target, unquote_to_bytes(target)}:
+        if classes.holds_gateway_credential(text, secrets):
+            return True
+        found = map(classes.find_credential, (text, *_TOKENS.findall(text)))
+        if classes.GATEWAY in found:
+            return True
+    return False
 
 
 _NEVER_LEAVES = frozenset({classes.GATEWAY, classes.GATEWAY_CONTROL})

@@ -7,12 +7,17 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from byok.core.errors import ByokError, ProviderBroken, ProviderUnreachable
+from byok.core.errors import (
+    ByokError,
+    ProviderBroken,
+    ProviderTimedOut,
+    ProviderUnreachable,
+)
 from byok.core.exchange import Planned
 from byok.core.routing import Deployment
 from byok.upstream.agent import ExchangeAgent, ProviderAnswer
 from byok.upstream.faults import causes_of, fault_of, is_cancellation
-from byok.upstream.guard import EgressGuard, Passport
+from byok.upstream.guard import EgressGuard, IsOurs, Passport
 from byok.upstream.link import Link, LinkKey, Links
 from byok.upstream.outgoing import prepare
 
@@ -33,10 +38,12 @@ class Providers:
         clock: IReactorTime,
         idle_s: float = IDLE_S,
         guard: EgressGuard | None = None,
+        is_ours: IsOurs | None = None,
     ) -> None:
         self._links = Links(reactor)
         self._clock = clock
         self._guard = EgressGuard(clock=clock) if guard is None else guard
+        self._is_ours = is_ours
         self.idle_s = idle_s
 
     @property
@@ -74,6 +81,7 @@ class Providers:
             own=() if deployment.api_key is None else (deployment.api_key,),
             gateway=gateway_secrets,
             plaintext_ok=deployment.plaintext_ok,
+            is_ours=self._is_ours,
         )
         agent = ExchangeAgent(
             outgoing,
@@ -85,6 +93,11 @@ class Providers:
             answer = await self._guard.send(
                 outgoing, passport, agent, answer_timeout_s=self.idle_s
             )
+        except ProviderTimedOut as fault:
+            _log.warn(
+                "{deployment}: {fault}", deployment=deployment.name, fault=str(fault)
+            )
+            raise
         except ByokError:
             raise
         except Exception as error:

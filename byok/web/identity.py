@@ -11,8 +11,7 @@ from byok.core.exchange import Caller
 from byok.core.facts import Headers
 from byok.core.keys import VirtualKey
 from byok.core.secret import Secret
-from byok.policy import names
-from byok.policy.classes import find_credential, without_scheme
+from byok.policy.lookalikes import lookalikes
 
 
 class Lookup(Protocol):
@@ -46,8 +45,10 @@ class Identity:
         self._order: Sequence[bytes] = carriers.carriers(key_header)
         self._master_key_on_data_routes = master_key_on_data_routes
 
-    async def identify(self, headers: Headers, *, peer: str) -> Caller | Refusal:
-        """Return who sent *headers* from the address *peer*."""
+    async def identify(
+        self, headers: Headers, *, peer: str, query: bytes = b""
+    ) -> Caller | Refusal:
+        """Return who sent *headers* and *query* from the address *peer*."""
         if self._master_key is None:
             return admit_single_user(headers)
         presented = carriers.find_key(headers, self._order)
@@ -60,39 +61,30 @@ class Identity:
                 presented.key,
                 on_data_routes=self._master_key_on_data_routes,
             )
-            return await self._with_others(master, headers)
+            return await self._with_others(master, headers, query)
         found = await self._lookup.maybe(presented.key.reveal_bytes(), peer=peer)
         if isinstance(found, Refusal):
             return found
         if found is None:
             return carriers.refuse_key(headers, presented.carrier)
         caller = Caller.of_key(found, presented.carrier, presented.key)
-        return await self._with_others(caller, headers)
+        return await self._with_others(caller, headers, query)
 
     async def _with_others(
-        self, caller: Caller | Refusal, headers: Headers
+        self, caller: Caller | Refusal, headers: Headers, query: bytes
     ) -> Caller | Refusal:
         """
-        Note the keys of ours that *headers* hold where a provider reads its own.
+        Note the further keys of ours that came in *headers* and *query*.
 
-        An imported key looks like anybody's. Somebody's second one, or one that was
-        rotated, would be taken for a provider's and leave.
+        One that an admin chose looks like anybody's. Somebody's second one, or one
+        that was rotated, would be taken for plain words or a provider's, and leave.
         """
         if isinstance(caller, Refusal):
             return caller
+        own = None if caller.secret is None else caller.secret.reveal_bytes()
         others = [
-            Secret.from_bytes(key)
-            for key in _unrecognised(headers)
-            if Secret.from_bytes(key) != caller.secret
-            and await self._lookup.is_real(key)
+            Secret.from_bytes(word)
+            for word in lookalikes(headers, query)
+            if word != own and await self._lookup.is_real(word)
         ]
         return replace(caller, others=tuple(others)) if others else caller
-
-
-def _unrecognised(headers: Headers) -> list[bytes]:
-    """Return the values without a shape in the headers of providers' credentials."""
-    return [
-        without_scheme(value)
-        for name, value in headers
-        if name in names.AMBIGUOUS_CREDENTIALS and find_credential(value) is None
-    ]

@@ -79,7 +79,9 @@ class Proxy:
         refusal = _check_size(visit) or check_edge(client.headers, visit.query)
         if refusal is not None:
             return refusal
-        caller = await self._identity.identify(client.headers, peer=client.peer)
+        caller = await self._identity.identify(
+            client.headers, peer=client.peer, query=visit.query
+        )
         if isinstance(caller, Refusal):
             return caller
         record.caller = caller

@@ -168,6 +168,50 @@ class HiddenKeyTests(Estate):
         await self.holds(prove)
         self.assertEqual(self.guard_trips, 0)
 
+    async def test_a_second_key_of_no_shape_leaves_nowhere(self):
+        """The admin gave these two: nothing but the store tells them from words."""
+        given = (keys.VIRTUAL_KEY_2, "sk-12345")
+        for key in given:
+            await self.make_key(key, key_alias=f"given-{len(key)}")
+        written = [each for each in WRITTEN if each != "{}x"]
+        written.append("Basic " + base64.b64encode(b"anna:{}").decode())
+
+        def prove(line):
+            for key, header in product(given, HEADERS):
+                for how in written:
+                    value = how.replace("{}", key).replace("{{", "{").replace("}}", "}")
+                    if how.startswith("Basic"):
+                        value = (
+                            "Basic " + base64.b64encode(f"a:{key}".encode()).decode()
+                        )
+                    mark = self.mark()
+                    raw = request(
+                        headers=(*OWN, (header, value)), body=ASK, close=False
+                    )
+                    line.ask(raw)
+                    for sent in self.since(mark):
+                        self.assertNotIn(value.encode(), sent.raw, header)
+                        self.assertNotIn(key.encode(), sent.raw, header)
+                for target in (
+                    f"/v1/messages?beta=true&key={key}",
+                    f"/v1/messages?a={quote(key.replace('-', '%2D'), safe='%')}",
+                    f"/v1/messages?q=Bearer%20{key}",
+                ):
+                    raw = request(target, headers=OWN, body=ASK, close=False)
+                    self.assertEqual(line.ask(raw).status, 400, target)
+
+        await self.holds(prove)
+        self.assertEqual(self.guard_trips, 0)
+
+    async def test_what_only_looks_like_a_key_goes_on_as_it_came(self):
+        value = "disk-1 sk-of-nobody task-12345"
+
+        answer = await self.message(headers=(*OWN, ("x-custom", value)))
+
+        self.assertEqual(answer.status, 200)
+        (sent,) = self.since((0, 0, 0))
+        self.assertIn(value.encode(), sent.raw)
+
 
 class RepeatedHeaderTests(Estate):
     """Two readers, of whom one takes the first of two lines and one the last."""

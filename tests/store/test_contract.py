@@ -48,6 +48,16 @@ class KeyStoreContract(Base):
 
     store: KeyStore
 
+    async def test_every_digest_is_told_former_ones_included(self):
+        assert await self.store.every_digest() == frozenset()
+
+        one, other = record(VIRTUAL_KEY, 0), record(VIRTUAL_KEY_2, 1, blocked=True)
+        await self.store.insert(replace(one, previous_digest=b"p" * 32))
+        await self.store.insert(other)
+
+        wanted = {one.digest, b"p" * 32, other.digest}
+        assert await self.store.every_digest() == wanted
+
     async def test_a_record_comes_back_as_it_was_put_in(self):
         key = record(**FULL)
 

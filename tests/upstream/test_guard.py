@@ -3,14 +3,16 @@
 import base64
 
 import pytest
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from byok.core.errors import EgressViolation
 from byok.core.facts import Headers
 from byok.core.providers import Origin
 from byok.core.secret import Secret
 from byok.policy import classes
-from byok.upstream.guard import Passport, check
-from byok.upstream.outgoing import prepare
+from byok.upstream.guard import IsOurs, Passport, check, check_words
+from byok.upstream.outgoing import Outgoing, prepare
 from tests.support import keys
 
 ANTHROPIC = Origin(scheme="https", host="api.anthropic.com", port=443)
@@ -27,16 +29,34 @@ def judge(
     trusted=(classes.ANTHROPIC_API_KEY, classes.ANTHROPIC_OAUTH),
     own: str | None = None,
     plaintext_ok: bool = False,
+    target: bytes = b"/",
 ) -> None:
     check(
-        prepare(origin=origin, method=b"POST", target=b"/", headers=headers, body=b""),
-        Passport(
-            deployment="here",
-            trusted=frozenset(trusted),
-            own=() if own is None else (Secret(own),),
-            gateway=(OURS, MASTER),
-            plaintext_ok=plaintext_ok,
-        ),
+        shipped(headers, target, origin=origin),
+        passport(trusted=trusted, own=own, plaintext_ok=plaintext_ok),
+    )
+
+
+def shipped(headers: Headers, target: bytes, *, origin: Origin = ANTHROPIC) -> Outgoing:
+    return prepare(
+        origin=origin, method=b"POST", target=target, headers=headers, body=b""
+    )
+
+
+def passport(
+    *,
+    trusted=(classes.ANTHROPIC_API_KEY, classes.ANTHROPIC_OAUTH),
+    own: str | None = None,
+    plaintext_ok: bool = False,
+    is_ours: IsOurs | None = None,
+) -> Passport:
+    return Passport(
+        deployment="here",
+        trusted=frozenset(trusted),
+        own=() if own is None else (Secret(own),),
+        gateway=(OURS, MASTER),
+        plaintext_ok=plaintext_ok,
+        is_ours=is_ours,
     )
 
 
@@ -156,6 +176,75 @@ def test_nothing_goes_in_the_clear_but_to_a_permitted_loopback(host, leave):
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
 def test_a_permitted_loopback_may_be_reached_in_the_clear(host):
     judge((), origin=Origin(scheme="http", host=host, port=80), plaintext_ok=True)
+
+
+@pytest.mark.parametrize("text", [b"%s", b"x=1&key=%s", b"q=%%20%s%%20"])
+@pytest.mark.parametrize("key", [OURS, MASTER, b"sk-byok-somebodyelses"])
+def test_a_gateway_credential_does_not_leave_in_the_target(text, key):
+    target = b"/v1/messages?" + text % key
+
+    with pytest.raises(EgressViolation, match="target"):
+        judge((), target=target)
+
+
+def test_a_percent_encoded_key_does_not_leave_in_the_target():
+    with pytest.raises(EgressViolation, match="target"):
+        judge((), target=b"/?" + OURS.replace(b"-", b"%2D"))
+
+
+def test_a_providers_own_path_is_no_reason_to_stop():
+    judge((), target=b"/base/v1/messages?beta=true&a=%20")
+
+
+class Store:
+    """Knows one key that nothing shows to be one; `asked` is what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[bytes] = []
+
+    async def is_ours(self, word: bytes) -> bool:
+        self.asked.append(word)
+        return word == b"sk-12345"
+
+
+def ask_of(store: Store | None, headers: Headers, target: bytes = b"/") -> list[object]:
+    found: list[object] = []
+    asking = check_words(
+        shipped(headers, target),
+        passport(is_ours=None if store is None else store.is_ours),
+    )
+    Deferred.fromCoroutine(asking).addBoth(found.append)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("headers", "target"),
+    [
+        (((b"x-tenant", b"sk-12345"),), b"/"),
+        (((b"x-api-key", b"sk-12345"),), b"/"),
+        ((), b"/sk-12345/v1/messages"),
+    ],
+)
+def test_a_key_of_the_store_does_not_leave_whoever_put_it_there(headers, target):
+    (failure,) = ask_of(Store(), headers, target)
+
+    assert isinstance(failure, Failure)
+    assert failure.check(EgressViolation)
+    assert "sk-12345" not in str(failure.value)
+
+
+def test_the_store_is_asked_about_nothing_else():
+    store = Store()
+    ordinary = ((b"user-agent", b"claude-cli/2.1"), (b"x-api-key", API_KEY))
+
+    assert ask_of(store, ordinary) == [None]
+    assert store.asked == []
+    assert ask_of(store, ((b"x-note", b"sk-other"),)) == [None]
+    assert store.asked == [b"sk-other"]
+
+
+def test_without_a_store_no_word_is_a_key():
+    assert ask_of(None, ((b"x-note", b"sk-12345"),)) == [None]
 
 
 def test_no_refusal_quotes_a_credential():

@@ -41,13 +41,17 @@ class Known:
 
 
 def identify(
-    headers: Headers, lookup: Known, *, master: str | None = keys.MASTER_KEY
+    headers: Headers,
+    lookup: Known,
+    *,
+    master: str | None = keys.MASTER_KEY,
+    query: bytes = b"",
 ) -> Caller | Refusal:
     identity = Identity(
         lookup=lookup, master_key=None if master is None else Secret(master)
     )
     results: list[Caller | Refusal] = []
-    asking = identity.identify(headers, peer="192.0.2.1")
+    asking = identity.identify(headers, peer="192.0.2.1", query=query)
     Deferred.fromCoroutine(asking).addCallback(results.append)
     (result,) = results
     return result
@@ -139,16 +143,28 @@ def test_without_a_master_key_everybody_is_the_one_user():
             ((b"authorization", b"Bearer " + keys.VIRTUAL_KEY_2.encode()),),
             [keys.VIRTUAL_KEY_2],
         ),
-        (((b"x-note", keys.VIRTUAL_KEY_2.encode()),), []),
+        (((b"x-note", b"is " + keys.VIRTUAL_KEY_2.encode()),), [keys.VIRTUAL_KEY_2]),
+        (((b"user-agent", keys.VIRTUAL_KEY_2.encode()),), [keys.VIRTUAL_KEY_2]),
+        (((b"anthropic-x", keys.VIRTUAL_KEY_2.encode()),), [keys.VIRTUAL_KEY_2]),
     ],
 )
-def test_other_keys_of_ours_in_place_of_a_providers_are_noted(headers, others, master):
+def test_other_keys_of_ours_are_noted_wherever_they_stand(headers, others, master):
     key = keys.MASTER_KEY if master else keys.VIRTUAL_KEY
 
     caller = identify(((b"x-litellm-api-key", key.encode()), *headers), Known())
 
     assert isinstance(caller, Caller)
     assert caller.others == tuple(Secret(each) for each in others)
+
+
+def test_another_key_of_ours_in_the_query_is_noted():
+    query = b"beta=true&key=" + keys.VIRTUAL_KEY_2.encode()
+    own = ((b"x-litellm-api-key", OURS),)
+
+    caller = identify(own, Known(), query=query)
+
+    assert isinstance(caller, Caller)
+    assert caller.others == (Secret(keys.VIRTUAL_KEY_2),)
 
 
 def test_the_key_that_authenticated_is_no_other():
