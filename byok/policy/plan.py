@@ -18,6 +18,7 @@ from byok.policy.outcome import (
     Difference,
     Headers,
     Outcome,
+    Ruling,
     Verdict,
 )
 from byok.policy.responses import ResponsePlan
@@ -145,19 +146,19 @@ class Plan:
             _outgoing(headers, verdicts),
             [r for r in self._injects if self._holds_for_injection(r, source)],
         )
-        outcome = Outcome(
-            headers=headers,
+        ruling = Ruling(
             kinds=tuple(kinds),
             verdicts=tuple(verdicts),
             injections=injections,
             credential=credential,
-            sends=sends,
             denied=self._denied(headers, kinds, verdicts, source),
         )
+        outcome = Outcome(ruling, headers, sends)
         if self._twin is None:
             return outcome
         other = self._twin.decide(headers, gateway_secrets, nominated)
-        return replace(outcome, shadow=differences(outcome, other))
+        ruling = replace(ruling, shadow=differences(outcome, other))
+        return Outcome(ruling, headers, sends)
 
     def judge(self, name: bytes, kind: Classified, source: str | None) -> Verdict:
         """
