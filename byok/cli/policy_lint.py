@@ -95,7 +95,9 @@ def _known(config: Config) -> Known:
         return Known(teams=config.teams or None)
     names = {name for key in keys for name in (key.token_id, key.key_alias) if name}
     teams = {key.team_id for key in keys if key.team_id}
-    return Known(teams=frozenset(teams | config.teams), keys=frozenset(names))
+    return Known(
+        teams=frozenset(teams | config.teams), keys=frozenset(names), records=keys
+    )
 
 
 def _print(

@@ -78,6 +78,12 @@ _OF_THE_PAYER_PREFIXES = (
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 
+# What the lists above tell apart, for whoever tries a name of each kind.
+KNOWN = tuple(
+    sorted(_FRAMING | _COOKIES | _OF_THE_HOST | _OF_THE_NETWORK | _OF_THE_PAYER)
+)
+KNOWN_PREFIXES = (*_PREFIXES, *_OF_THE_PAYER_PREFIXES)
+
 
 def relayed_headers(
     fields: Headers,

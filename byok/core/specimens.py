@@ -65,7 +65,8 @@ class Specimen:
         return ((self.name, self.value), *self.beside)
 
 
-_BY_NAME = (
+# Whatever gives a name its class.
+BY_NAME = (
     *(Glob(f"{each.decode()}*") for each in names.GATEWAY_CONTROL_PREFIXES),
     *(Glob(f"{each.decode()}*") for each in names.PROTOCOL_PREFIXES),
     *(Glob(f"{each.decode()}*") for each in names.OTHER_CREDENTIAL_PREFIXES),
@@ -163,7 +164,7 @@ def _names(
     """Yield a name of each cell of names, and of those behind `x-pass-`."""
     asked = Texts(patterns)
     own = (Glob(each.decode("latin-1"), exact=True) for each in sorted(gateway_names))
-    texts = Texts((*patterns, *_BY_NAME, *own))
+    texts = Texts((*patterns, *BY_NAME, *own))
     found: dict[tuple[object, ...], bytes] = {}
     for text in (*_READABLE, *texts.candidates(), *texts.candidates(infix="_")):
         if not text or not text.isascii():

@@ -31,6 +31,12 @@ def rules(*written):
     ]
 
 
+def answers(tier, name, action, **more):
+    header = {"header": {"name": name}} if name else {}
+    match = {**more.pop("match", {}), **header}
+    return tier, {"direction": "response", "match": match, "action": action, **more}
+
+
 def odd(*written, deployments=(SHARED,), auth=OWN_KEYS, known=NOBODY, limit=200_000):
     found = gateway(*deployments, rules=rules(*written), auth=auth)
     subject = Subject(gateway=found, carriers=CARRIERS)
@@ -386,4 +392,145 @@ def test_keys_that_open_no_model_and_headers_that_hold_the_key_are_no_obstacle()
         subject, today=date(2026, 11, 24), known=NOBODY, shipped=SHIPPED
     )
 
-    assert (found, is_whole) == ((), True)
+    # It opens no model here, so its own rule is one that nothing meets.
+    assert [each.code for each in found] == ["L01"]
+    assert is_whole
+
+
+# Answers
+
+
+SERVED_BY = {"inject": {"name": "x-served-by", "value": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ([answers(Tier.TEAM, "x-ratelimit-*", "strip")], []),
+        ([answers(Tier.TEAM, "openai-processing-ms", "redact")], []),
+        ([answers(Tier.TEAM, "", SERVED_BY, match={"team": "a"})], []),
+        (
+            [
+                answers(
+                    Tier.TEAM, "x-account", "strip", match={"credential": "client.*"}
+                )
+            ],
+            [],
+        ),
+        # What never goes back is nothing that a rule could take off.
+        ([answers(Tier.TEAM, "set-cookie", "strip")], [("L01", "r0")]),
+        (
+            [
+                answers(
+                    Tier.TEAM,
+                    "anthropic-organization-id",
+                    "strip",
+                    match={"credential": "deployment"},
+                )
+            ],
+            [("L01", "r0")],
+        ),
+        (
+            [answers(Tier.TEAM, "x-account", "strip", match={"method": "GET"})],
+            [("L01", "r0")],
+        ),
+        (
+            [
+                answers(Tier.SETTINGS, "x-account", "strip", lock=True),
+                answers(Tier.TEAM, "x-account", "forward"),
+            ],
+            [("L02", "r1")],
+        ),
+        ([answers(Tier.TEAM, "x-account", "forward")], [("L03", "r0")]),
+        (
+            [
+                answers(Tier.SETTINGS, "", SERVED_BY),
+                answers(
+                    Tier.TEAM, "", {"inject": {"name": "x-served-by", "value": "2"}}
+                ),
+            ],
+            [("L03", "r0")],
+        ),
+        (
+            [
+                answers(Tier.TEAM, "x-account", "strip"),
+                answers(Tier.TEAM, "x-*", "redact"),
+            ],
+            [("L04", "r1")],
+        ),
+    ],
+)
+def test_rules_about_answers_are_tried_on_answers(written, found):
+    assert codes(*written) == found
+
+
+# Keys
+
+
+def alice(*, tags=(), policies=None, team="contractors") -> VirtualKey:
+    return VirtualKey(
+        token_id="key_" + "A" * 22,
+        digest=b"d",
+        pepper_id="p",
+        key_name="sk-...",
+        key_alias="alice",
+        team_id=team,
+        created_at=1.0,
+        updated_at=1.0,
+        tags=tuple(tags),
+        metadata={"policies": policies} if policies else {},
+    )
+
+
+NO_BYOK = {
+    "match": {"team": ["contractors"], "header": {"class": "credential.provider.*"}},
+    "unless": {"tags": {"any": ["byok-approved"]}},
+    "action": "strip",
+    "lock": True,
+}
+ALICES = {"match": CREDENTIALS, "action": "forward"}
+
+
+def of_alice(record, *written):
+    """The worked example E5: a lock for contractors, and an exception for one."""
+    found = gateway(SHARED, rules=rules((Tier.TEAM, NO_BYOK), *written), auth=OWN_KEYS)
+    subject = Subject(
+        gateway=found,
+        carriers=CARRIERS,
+        records=(record,) if "policies" in record.metadata else (),
+    )
+    odd_ones, is_whole = lint(
+        subject,
+        today=date(2026, 11, 24),
+        known=Known(keys=frozenset({"alice"}), records=(record,)),
+        shipped=SHIPPED,
+    )
+    assert is_whole
+    return [(each.code, each.rule) for each in odd_ones]
+
+
+def test_a_rule_of_a_key_that_a_lock_always_beats_is_odd():
+    in_file = {"match": {"key": ["alice"], **CREDENTIALS}, "action": "forward"}
+
+    assert of_alice(alice(policies=[{"id": "byok", **ALICES}])) == [
+        ("L02", "key.alice.byok")
+    ]
+    assert of_alice(alice(), (Tier.KEY, in_file)) == [("L02", "r1")]
+
+
+def test_a_rule_of_a_key_that_a_lock_excepts_is_not_beaten():
+    in_file = {"match": {"key": ["alice"], **CREDENTIALS}, "action": "forward"}
+    off = {"match": CREDENTIALS, "action": "strip"}
+    excepted, elsewhere = alice(tags=["byok-approved"]), alice(team="growth")
+
+    assert ("L02", "r1") not in of_alice(excepted, (Tier.KEY, in_file))
+    assert ("L02", "r1") not in of_alice(elsewhere, (Tier.KEY, in_file))
+    # With the switch undone for all the rest it is what lets the key leave.
+    both = of_alice(excepted, (Tier.KEY, in_file), (Tier.USER, off))
+    assert "r1" not in [rule for code, rule in both if code != "L07"]
+
+
+def test_a_rule_of_a_key_that_changes_nothing_is_odd():
+    found = of_alice(alice(tags=["byok-approved"], policies=[{"id": "byok", **ALICES}]))
+
+    assert found == [("L03", "key.alice.byok")]
