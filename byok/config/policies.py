@@ -19,10 +19,12 @@ from byok.config.reader import read_tree
 from byok.config.references import References, is_reference
 from byok.config.sources import Source, read_bytes, resolve_inside, source_of
 from byok.config.switches import switch_rules
+from byok.core.clashes import clashes
+from byok.core.routing import DeploymentTable
 from byok.policy import classes
 from byok.policy.actions import writable_name
 from byok.policy.assertions import Assertion, read_assertions
-from byok.policy.document import clashes, read_document, read_rules, with_secrets
+from byok.policy.document import read_document, read_rules, with_secrets
 from byok.policy.match import Glob, Match
 from byok.policy.reader import Problem
 from byok.policy.rules import Rule, Tier, Where
@@ -74,13 +76,16 @@ def read_policies(
     )
     rules = with_secrets(rules, partial(_looked_up, refs))
     _check_ids(rules, findings)
-    for one, other in clashes(rules):
+    for clash in clashes(rules, DeploymentTable([e.deployment for e in entries])):
+        example = f" (both hold for {clash.example})" if clash.example else ""
         findings.add(
             "E220",
-            _mark(other.where),
-            other.id,
-            f"two rules put different values into one header: here and at {one.where}",
-            remedy="Delete one of the two.",
+            _mark(clash.other.where),
+            clash.other.id,
+            "two rules put different values into one header: here and at"
+            f" {clash.one.where}{example}",
+            remedy="Delete one of the two, or let it except what the other is about,"
+            " with unless.",
         )
     return rules, sources, assertions
 

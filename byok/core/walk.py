@@ -37,6 +37,10 @@ from byok.policy.cells import (
     facts_of,
     is_asked,
     key_cells,
+    putting_key,
+    putting_route,
+    putting_stream,
+    putting_tags,
     putting_text,
     tag_cells,
 )
@@ -328,9 +332,11 @@ class Walk:
         tags: Sequence[str],
     ) -> tuple[Put, ...]:
         if name == "route":
-            return tuple(_putting_route(route) for route in _routes(place.dialect))
+            return tuple(
+                putting_route(each.id, each.method) for each in _routes(place.dialect)
+            )
         if name == "stream":
-            return _STREAM
+            return tuple(putting_stream(on=each) for each in (False, True))
         if name == "model":
             return _texts(name, self._models(place, matches))
         if name == "client_ip":
@@ -344,12 +350,12 @@ class Walk:
             return ()
         if name == "tags":
             return tuple(
-                _putting_tags(each)
+                putting_tags(each)
                 for each in tag_cells([match.tags for match in matches], *tags)
             )
         if name == "key":
             patterns = [glob for match in matches for glob in match.key]
-            return tuple(_putting_key(*each) for each in key_cells(patterns))
+            return tuple(putting_key(*each) for each in key_cells(patterns))
         asked = {
             "team": [glob for match in matches for glob in match.team],
             "user": [glob for match in matches for glob in match.user],
@@ -673,22 +679,3 @@ def _routes(dialect: Dialect) -> tuple[Route, ...]:
 
 def _texts(name: str, texts: Sequence[str]) -> tuple[Put, ...]:
     return tuple(putting_text(name, each) for each in texts)
-
-
-def _putting_route(route: Route) -> Put:
-    return lambda context: replace(context, route=route.id, method=route.method)
-
-
-def _putting_tags(tags: frozenset[str]) -> Put:
-    return lambda context: replace(context, tags=tags)
-
-
-def _putting_key(name: str, key_id: str) -> Put:
-    return lambda context: replace(context, key=name, key_id=key_id)
-
-
-def _putting_stream(on: bool) -> Put:  # noqa: FBT001
-    return lambda context: replace(context, stream=on)
-
-
-_STREAM = (_putting_stream(False), _putting_stream(True))  # noqa: FBT003

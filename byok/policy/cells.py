@@ -382,6 +382,26 @@ def putting_text(name: str, text: str) -> Put:
     return lambda context: put(context, text)
 
 
+def putting_route(route: str, method: str) -> Put:
+    """Return what puts *route* into a context, with the method it is asked by."""
+    return lambda context: replace(context, route=route, method=method)
+
+
+def putting_tags(tags: frozenset[str]) -> Put:
+    """Return what puts *tags* into a context."""
+    return lambda context: replace(context, tags=tags)
+
+
+def putting_key(name: str, key_id: str) -> Put:
+    """Return what puts both names of a key into a context."""
+    return lambda context: replace(context, key=name, key_id=key_id)
+
+
+def putting_stream(*, on: bool) -> Put:
+    """Return what says of a context whether a stream is asked for."""
+    return lambda context: replace(context, stream=on)
+
+
 _PUTTING: dict[str, Callable[[Context, str], Context]] = {
     "model": lambda context, text: replace(context, model=text),
     "team": lambda context, text: replace(context, team=text),

@@ -20,11 +20,10 @@ from byok.policy.rules import (
     Direction,
     Rule,
     Tier,
-    When,
     Where,
 )
 
-__all__ = ["Locate", "Path", "Problem", "clashes", "read_document", "read_rules"]
+__all__ = ["Locate", "Path", "Problem", "read_document", "read_rules"]
 
 TIERS: Final = {
     "pack": Tier.PACK,
@@ -243,22 +242,4 @@ def with_secrets(
         value = look_up(rule.inject.reference, rule.where)
         if value is not None:
             out.append(replace(rule, inject=replace(rule.inject, value=value)))
-    return tuple(out)
-
-
-def clashes(rules: Sequence[Rule]) -> tuple[tuple[Rule, Rule], ...]:
-    """
-    Return pairs of injects that disagree: one name, one tier, other values.
-
-    There is no tie to break: a load error names both lines (E220).
-    """
-    seen: dict[tuple[Tier, Direction, bytes, Match], Rule] = {}
-    out: list[tuple[Rule, Rule]] = []
-    for rule in rules:
-        if rule.inject is None or rule.inject.when is When.APPEND:
-            continue
-        key = (rule.tier, rule.direction, rule.inject.name, rule.match)
-        other = seen.setdefault(key, rule)
-        if other.inject != rule.inject:
-            out.append((other, rule))
     return tuple(out)

@@ -266,6 +266,23 @@ def test_two_rules_that_write_one_header_clash(tmp_path):
     assert f"{tmp_path / 'config.yaml'}:8" in finding.message
 
 
+def test_two_rules_that_write_one_header_for_some_requests_clash(tmp_path):
+    inject = "action: {inject: {name: x-org, value: VALUE}}"
+    text = (
+        f"{SMALLEST}  policies:\n"
+        f"    - {{id: a, {inject.replace('VALUE', 'one')}}}\n"
+        "    - {id: b, match: {team: growth, stream: true},"
+        f" {inject.replace('VALUE', 'two')}}}\n"
+    )
+
+    (finding,) = report_on(tmp_path, text).findings
+
+    assert (finding.code, finding.line) == ("E220", 9)
+    assert finding.message.endswith("(both hold for team growth)")
+    excepted = text.replace("{id: a,", "{id: a, unless: {team: growth},")
+    assert report_on(tmp_path, excepted).findings == ()
+
+
 def test_a_rule_of_another_file_may_not_have_the_same_id(tmp_path):
     write(tmp_path, DOCUMENT, "one.yaml")
     write(tmp_path, DOCUMENT, "two.yaml")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from byok.policy.actions import writable_name
-from byok.policy.document import Path, Problem, clashes, read_document, read_rules
+from byok.policy.document import Path, Problem, read_document, read_rules
 from byok.policy.match import Glob, HostGlob, Match, Tags
 from byok.policy.rules import Action, Denial, Injected, Rule, Tier, When, Where
 from tests.support import keys
@@ -491,33 +491,3 @@ def test_a_deployment_may_write_headers_of_its_own(name):
 )
 def test_a_deployment_may_not_write_these(name):
     assert not writable_name(name)
-
-
-# Injects that disagree
-
-
-def inject(name: str, value: str, tier: Tier = Tier.PACK, when: str = "set", **match):
-    item = rule({"inject": {"name": name, "value": value, "when": when}}, match=match)
-    found, wrong = read_rules([item], tier=tier, locate=locate, namespace=value)
-    assert wrong == ()
-    return found[0]
-
-
-def test_two_values_for_one_header_in_one_tier_are_a_clash():
-    one, other = inject("x-a", "1"), inject("x-a", "2")
-
-    assert clashes([one, inject("x-b", "3"), other]) == ((one, other),)
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        (inject("x-a", "1"), inject("x-a", "1")),
-        (inject("x-a", "1"), inject("x-b", "2")),
-        (inject("x-a", "1"), inject("x-a", "2", Tier.MODEL)),
-        (inject("x-a", "1"), inject("x-a", "2", when="append")),
-        (inject("x-a", "1", team="a"), inject("x-a", "2", team="b")),
-    ],
-)
-def test_these_get_along(one, other):
-    assert clashes([one, other]) == ()

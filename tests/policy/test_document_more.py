@@ -1,12 +1,10 @@
 """Modes, directions, tiers below the deployment, and secrets by reference."""
 
-from dataclasses import replace
-
 import pytest
 
-from byok.policy.document import clashes, read_document, read_rules, with_secrets
+from byok.policy.document import read_document, read_rules, with_secrets
 from byok.policy.match import Glob, Match
-from byok.policy.rules import Direction, Tier, When, Where
+from byok.policy.rules import Tier, When, Where
 from tests.policy import rulesets
 from tests.support.keys import ANTHROPIC_API_KEY
 
@@ -131,14 +129,3 @@ def test_the_place_of_a_list_gives_team_and_key():
         bound=bound,
     )
     assert rules[0].match.team == bound.team
-
-
-def test_injections_of_two_directions_do_not_clash():
-    (rule,) = rulesets.read(
-        Tier.SETTINGS, {"id": "a", "action": {"inject": {"name": "x-a", "value": "1"}}}
-    )
-    assert rule.inject is not None
-    other = replace(rule, id="b", inject=replace(rule.inject, value=b"2"))
-
-    assert clashes([rule, other]) == ((rule, other),)
-    assert clashes([rule, replace(other, direction=Direction.RESPONSE)]) == ()

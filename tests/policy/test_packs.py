@@ -7,13 +7,16 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from byok.policy.document import clashes, read_document
+from byok.core.clashes import clashes
+from byok.core.routing import DeploymentTable
+from byok.policy.document import read_document
 from byok.policy.outcome import Headers, Outcome
 from byok.policy.plan import Plan
 from byok.policy.rules import Rule, Tier, Where
 from byok.policy.settings import settings_rules
 from byok.policy.slot import CredentialPolicy
 from byok.resources import policy_file, policy_files, schema_file
+from tests.core.asking import deployment
 from tests.policy import rulesets
 from tests.policy.test_settings import API_KEY, OAUTH, RELAY, switch
 
@@ -82,7 +85,7 @@ def test_every_shipped_document_is_valid_and_named_like_its_file(path):
 def test_the_shipped_documents_get_along():
     rules = rules_of(*(path.stem for path in policy_files()))
 
-    assert clashes(rules) == ()
+    assert clashes(rules, DeploymentTable([deployment()])) == ()
     assert len({rule.id for rule in rules}) == len(rules)
 
 
