@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cached_property
 
 import click
 
@@ -21,10 +22,11 @@ from byok.core.routing import Deployment
 from byok.core.secret import Secret
 from byok.core.supposed import body_for, supposed_model
 from byok.policy.classes import GATEWAY, find_credential
+from byok.policy.lookalikes import lookalikes
 from byok.policy.names import GATEWAY_CREDENTIALS
 from byok.policy.rules import Rule
 from byok.store.location import store_path
-from byok.store.peek import peek_key
+from byok.store.peek import peek_digests, peek_key
 
 
 def _asks_for_address(rule: Rule) -> bool:
@@ -94,7 +96,7 @@ class DryRun:
             if isinstance(identity, Refusal):
                 result = identity
             else:
-                caller = self._as_supposed(identity)
+                caller = self._as_supposed(self._with_others(identity))
                 read = self._facts()
                 if isinstance(read, Refusal):
                     result = read
@@ -180,7 +182,9 @@ class DryRun:
         that a provider reads as well, is then the provider's.
         """
         came = presented if isinstance(presented, Presented) else None
-        if came and any(map(self._is_ours, self._request.headers)):
+        if came and (
+            any(map(self._is_ours, self._request.headers)) or came.key in self._others
+        ):
             return came.carrier, came.key
         self._assumed.append(f"the key {key} came in {first}")
         if came:
@@ -191,6 +195,32 @@ class DryRun:
         name, value = field
         own = {*GATEWAY_CREDENTIALS, (self._config.key_header_name or "").encode()}
         return bool(value) and (name in own or find_credential(value) == GATEWAY)
+
+    @cached_property
+    def _others(self) -> tuple[Secret, ...]:
+        """The words of the request that are keys of the gateway's store."""
+        words = lookalikes(self._request.headers, self._request.query)
+        if not words:
+            return ()
+        path = store_path(self._config.store_url, base=self._config.directory)
+        known = peek_digests(path, self._config.general.key_peppers)
+        if known is None:
+            self._assumed.append(
+                "no value is another key of this gateway: it has no store here to ask"
+            )
+            return ()
+        if known.is_partial:
+            self._assumed.append(
+                "no value is a key that was made with a pepper which is not here"
+            )
+        return tuple(Secret.from_bytes(each) for each in words if known.is_real(each))
+
+    def _with_others(self, caller: Caller) -> Caller:
+        """Note the further keys of the gateway that came along, as its server does."""
+        if self._config.general.single_user:
+            return caller
+        others = (each for each in self._others if each != caller.secret)
+        return replace(caller, others=tuple(others))
 
     def _recorded(
         self, key: str, record: VirtualKey, carrier: str, secret: Secret | None

@@ -3,13 +3,16 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from byok.core.errors import StoreUnavailable
-from byok.core.keys import VirtualKey
+from byok.core.keys import Peppers, VirtualKey, is_well_formed
+from byok.core.secret import Secret
 from byok.store.keystore import Selection
+from byok.store.peppers import read_peppers
 from byok.store.sqldecisions import SqlDecisions
 from byok.store.sqlkeys import SqlKeys
 
@@ -39,6 +42,48 @@ def peek_keys(path: Path) -> tuple[VirtualKey, ...] | None:
     with _read_only(path) as engine:
         try:
             return SqlKeys(engine).page(Selection(size=_ALL)).keys
+        except StoreUnavailable:
+            return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeekedKeys:
+    """
+    The keys of a store as digests, to tell its keys from everybody else's.
+
+    *is_partial* says that some were made with a pepper that is not at hand, so that
+    they would not be recognised.
+    """
+
+    peppers: Peppers
+    digests: frozenset[bytes]
+    is_partial: bool
+
+    def is_real(self, key: bytes) -> bool:
+        """Is *key* one of the store's, in force or not?"""
+        return is_well_formed(key) and not self.digests.isdisjoint(
+            self.peppers.digests(key)
+        )
+
+
+def peek_digests(path: Path, configured: tuple[Secret, ...]) -> PeekedKeys | None:
+    """
+    Return the digests of every key in the store at *path*, and its peppers.
+
+    The peppers are those *configured*, or the one in the file beside the store. None
+    where that cannot be read, and where `peek_key` would say so.
+    """
+    if not path.is_file():
+        return None
+    with _read_only(path) as engine:
+        try:
+            keys = SqlKeys(engine)
+            peppers = read_peppers(path, configured)
+            return PeekedKeys(
+                peppers=peppers,
+                digests=keys.every_digest(),
+                is_partial=not keys.pepper_counts().keys() <= set(peppers.ids),
+            )
         except StoreUnavailable:
             return None
 

@@ -63,6 +63,11 @@ def open_peppers(
     return peppers, tuple(warnings)
 
 
+def read_peppers(store: Path, configured: tuple[Secret, ...]) -> Peppers:
+    """Return the peppers of *store* as they are; raises StoreUnavailable without."""
+    return Peppers(*configured) if configured else Peppers(_read(pepper_path(store)))
+
+
 def _lost(store: Path, path: Path, counts: Mapping[str, int]) -> str:
     remedy = f"Put {path} back as it was"
     if path.exists():

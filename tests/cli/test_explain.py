@@ -194,6 +194,83 @@ def test_a_key_that_came_where_only_ours_come_is_the_one_named(
     assert not any("came in" in each for each in explanation["assumed"])
 
 
+def given(terminal: Terminal, directory: Path) -> None:
+    """Give the gateway the key `sk-12345`, as `bert`."""
+    text = terminal.config.read_text()
+    terminal.config.write_text(
+        text.replace(
+            "litellm_settings:\n",
+            "litellm_settings:\n  forward_client_headers_to_llm_api: true\n",
+        )
+    )
+    file = directory / "given"
+    file.write_text("sk-12345\n")
+    terminal.run("keys", "create", "--alias", "bert", "--key-file", str(file))
+    terminal.run("keys", "create", "--alias", "anna")
+
+
+@pytest.mark.parametrize(
+    "header", ["user-agent: a sk-12345", "anthropic-x: sk-12345", "x-custom: sk-12345"]
+)
+def test_another_key_of_the_store_is_known_as_the_gateway_knows_it(
+    terminal, tmp_path, header
+):
+    given(terminal, tmp_path)
+    other = header.replace("12345", "54321")
+
+    explanation = terminal.explain("--key", "anna", headers=(API_KEY, header, other))
+
+    own, ours, nobodys = explanation["slots"]
+    assert (ours["class"], ours["verdict"]) == ("credential.gateway", "strip")
+    assert ours["determining"][0]["rule"] == "floor.gateway-credential"
+    assert nobodys["verdict"] == "forward"
+    assert own["verdict"] == "forward"
+
+
+def test_another_key_of_the_store_in_the_query_is_refused(terminal, tmp_path):
+    given(terminal, tmp_path)
+    curl = "curl http://localhost:4000/v1/messages?key=sk-12345 -d {}"
+
+    explanation = terminal.explain(
+        "--key", "anna", "--curl", curl, "--model", "claude-x"
+    )
+
+    assert explanation["refusal"]["code"] == "edge.credential-in-query"
+
+
+def test_a_key_of_the_store_came_where_it_stands(terminal, tmp_path):
+    given(terminal, tmp_path)
+
+    explanation = terminal.explain("--key", "bert", headers=("x-api-key: sk-12345",))
+
+    assert explanation["caller"]["auth_header"] == "x-api-key"
+    assert explanation["slots"][0]["class"] == "credential.gateway"
+
+
+def test_without_a_store_it_is_said_that_no_value_is_taken_for_one_of_its_keys(
+    terminal,
+):
+    header = "x-custom: sk-12345"
+
+    with_word = terminal.explain("--key", "anna", headers=(API_KEY, header))
+    without = terminal.explain("--key", "anna")
+
+    said = "no value is another key of this gateway: it has no store here to ask"
+    assert said in with_word["assumed"]
+    assert said not in without["assumed"]
+
+
+def test_keys_of_a_pepper_that_is_not_here_are_said_to_be_unknown(terminal, tmp_path):
+    given(terminal, tmp_path)
+    pepper = "  key_pepper: os.environ/BYOK_TEST_PEPPER\n"
+    terminal.config.write_text(terminal.config.read_text() + pepper)
+
+    explanation = terminal.explain("--key", "anna", headers=("x-custom: sk-12345",))
+
+    said = "no value is a key that was made with a pepper which is not here"
+    assert said in explanation["assumed"]
+
+
 def test_without_a_name_the_first_value_is_the_callers_key(terminal):
     explanation = terminal.explain(headers=(OPAQUE,))
 

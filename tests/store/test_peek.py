@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from byok.core.secret import Secret
 from byok.store.opening import open_keys
-from byok.store.peek import peek_key
+from byok.store.peek import peek_digests, peek_key
+from byok.store.peppers import pepper_path
 from tests.store.records import PEPPER, record
+from tests.support.keys import VIRTUAL_KEY, VIRTUAL_KEY_2
 
 
 @pytest.fixture
@@ -57,7 +60,42 @@ def test_what_a_crash_left_in_the_log_is_seen(path, tmp_path):
 
 def test_looking_for_a_store_makes_none(path):
     assert peek_key(path, "anne") is None
+    assert peek_digests(path, (PEPPER,)) is None
     assert not path.exists()
+
+
+def test_the_keys_of_a_store_are_told_from_others(path):
+    with open_keys(path, (PEPPER,)) as store:
+        store.keys.insert(record())
+    before = {each.name: each.read_bytes() for each in path.parent.iterdir()}
+
+    known = peek_digests(path, (PEPPER,))
+
+    assert known is not None
+    assert known.is_real(VIRTUAL_KEY.encode())
+    assert not known.is_real(VIRTUAL_KEY_2.encode())
+    assert not known.is_real(b"hunter2")
+    assert not known.is_partial
+    assert {each.name: each.read_bytes() for each in path.parent.iterdir()} == before
+
+
+def test_without_a_pepper_nothing_is_known_and_none_is_made(path):
+    with open_keys(path, (PEPPER,)):
+        pass
+
+    assert peek_digests(path, ()) is None
+    assert not pepper_path(path).exists()
+
+
+def test_keys_of_another_pepper_are_said_to_be_there(path):
+    with open_keys(path, (PEPPER,)) as store:
+        store.keys.insert(record())
+
+    known = peek_digests(path, (Secret("p" * 32),))
+
+    assert known is not None
+    assert known.is_partial
+    assert not known.is_real(VIRTUAL_KEY.encode())
 
 
 @pytest.mark.parametrize("content", ["", "no database at all\n" * 100])
