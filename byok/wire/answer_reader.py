@@ -1,0 +1,154 @@
+"""Reads a server's answers with llhttp, one after the other."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from byok.wire.heads import Headers
+from byok.wire.limits import ClientLimits
+
+_INTERIM = range(100, 200)
+_BODYLESS = frozenset({204, 304})
+OF_THE_CONNECTION = frozenset(
+    {b"connection", b"content-length", b"keep-alive", b"transfer-encoding"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerHead:
+    """
+    An answer up to its body.
+
+    *fields* are in their order and in lower case, without the lines about this
+    connection; *nominated* are the names its Connection line made hop-by-hop.
+    *length_bytes* is None where it was not said; *ends_by_close* where nothing but
+    the end of the connection ends the body.
+    """
+
+    status: int
+    minor: int
+    fields: Headers = field(repr=False)
+    nominated: Collection[bytes]
+    length_bytes: int | None
+    ends_by_close: bool
+
+
+class AnswerReader:
+    """
+    What llhttp makes of the bytes on one connection.
+
+    After each `feed` it is to be asked: for the `head`, once it is there; for the
+    `pieces` of the body since; whether the answer `is_complete`; whether `surplus`
+    followed it; and how it is `broken`, if it is. `start` comes before each answer.
+    """
+
+    def __init__(self, limits: ClientLimits) -> None:
+        self._limits = limits
+        self._parser = HttpResponseParser(self)
+        self._fields: list[tuple[bytes, bytes]] = []
+        self.pieces: list[bytes] = []
+        self.start(bodyless=False)
+
+    def start(self, *, bodyless: bool) -> None:
+        """Expect the next answer, which has no body if its request was a HEAD."""
+        self._bodyless = bodyless
+        self._fields.clear()
+        self._field_count = 0
+        self._head_bytes = 0
+        self._interim = 0
+        self.pieces = []
+        self.head: AnswerHead | None = None
+        self.is_complete = False
+        self.keeps_alive = False
+        self.surplus = False
+        self.broken = ""
+
+    def feed(self, data: bytes) -> None:
+        """Read *data*."""
+        if self.head is None:
+            self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade:
+            self._break("it changes the protocol")
+        except HttpParserError as error:
+            self._break(str(error))
+        if self.head is None and self._head_bytes > self._limits.head_bytes:
+            self._break("its head is too long")
+
+    def take_pieces(self) -> list[bytes]:
+        """Return what came of the body since this was last asked."""
+        pieces, self.pieces = self.pieces, []
+        return pieces
+
+    def _break(self, reason: str) -> None:
+        # What cannot be read behind a complete answer does not break that answer.
+        if self.is_complete:
+            self.surplus = True
+        elif not self.broken:
+            self.broken = reason
+
+    def on_message_begin(self) -> None:
+        """Llhttp has seen the first byte of an answer."""
+        if self.is_complete:
+            self.surplus = True
+        self._fields.clear()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Llhttp has read a header field, or one of a trailer."""
+        self._field_count += 1
+        if self._field_count > self._limits.fields:
+            self._break("it has too many header fields")
+            raise ValueError(self.broken)
+        if self.head is None:
+            self._fields.append((name.lower(), value.strip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        """Llhttp has read a head."""
+        if self.is_complete:
+            return
+        status = self._parser.get_status_code()
+        if status in _INTERIM:
+            self._interim += 1
+            if self._interim > self._limits.interim:
+                self._break("it has too many interim answers")
+                raise ValueError(self.broken)
+            return
+        self.head = self._read_head(status)
+        if self._bodyless and status not in _BODYLESS:
+            # llhttp does not know that this was a HEAD, and waits for a body.
+            self.is_complete = True
+
+    def on_body(self, data: bytes) -> None:
+        """Llhttp has read a piece of the body."""
+        if not self.is_complete:
+            self.pieces.append(data)
+
+    def on_message_complete(self) -> None:
+        """Llhttp has read all of an answer."""
+        if self.head is not None and not self.is_complete:
+            self.is_complete = True
+            self.keeps_alive = (
+                self._parser.should_keep_alive() and not self.head.ends_by_close
+            )
+
+    def _read_head(self, status: int) -> AnswerHead:
+        lengths = {value for name, value in self._fields if name == b"content-length"}
+        codings = any(name == b"transfer-encoding" for name, _ in self._fields)
+        bodyless = self._bodyless or status in _BODYLESS
+        return AnswerHead(
+            status=status,
+            minor=0 if self._parser.get_http_version() == "1.0" else 1,
+            fields=tuple(
+                field for field in self._fields if field[0] not in OF_THE_CONNECTION
+            ),
+            nominated=frozenset(
+                token.strip().lower()
+                for name, value in self._fields
+                if name == b"connection"
+                for token in value.split(b",")
+            ),
+            length_bytes=int(next(iter(lengths))) if len(lengths) == 1 else None,
+            ends_by_close=not (lengths or codings or bodyless),
+        )
