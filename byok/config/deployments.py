@@ -79,7 +79,7 @@ class _Reader:
         address, api_key = self._address(provider), self._api_key()
         if address is None:
             return None
-        trusted, note = self._trust(name, address.origin)
+        trusted, note = self._trust(name, provider, address.origin)
         deployment = Deployment(
             name=name,
             model_group=group,
@@ -243,7 +243,9 @@ class _Reader:
             check_sendable(secret, node, path, self._findings)
         return secret
 
-    def _trust(self, name: str, origin: Origin) -> tuple[frozenset[str], str]:
+    def _trust(
+        self, name: str, provider: str, origin: Origin
+    ) -> tuple[frozenset[str], str]:
         node = self._params.get("trust_client_credentials")
         words = node.items if isinstance(node, Items) else ()
         vouched = {
@@ -259,7 +261,7 @@ class _Reader:
         )
         if node is not None and vouched:
             return trusted, f"{name}.trust_client_credentials {place(node.mark)}"
-        return trusted, self._known.notes.get(origin, "")
+        return trusted, self._known.note(provider, origin)
 
     def _ca_file(self) -> str | None:
         text = self._text(self._params, "ca_file", "litellm_params.ca_file")

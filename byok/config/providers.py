@@ -22,7 +22,7 @@ class Addresses:
     refs: References
     plaintext_loopback: bool
     providers: Mapping[str, ProviderAddress]
-    notes: Mapping[Origin, str]
+    notes: Mapping[str, str]
 
     @property
     def overrides(self) -> dict[str, Origin]:
@@ -33,13 +33,27 @@ class Addresses:
             if each.is_overridden
         }
 
+    def note(self, provider: str, origin: Origin) -> str:
+        """
+        Say which lines vouch for *origin*, to a deployment of *provider*.
+
+        Two providers may share an address, as one relay for both. The line that is
+        about the deployment's own provider then says it all.
+        """
+        at = {
+            name: note
+            for name, note in self.notes.items()
+            if self.providers[name].origin == origin
+        }
+        return at[provider] if provider in at else " and ".join(at.values())
+
 
 def read_providers(
     tree: Table, refs: References, *, plaintext_loopback: bool
 ) -> Addresses:
     """Return every provider's address, by `providers` or by itself."""
     providers: dict[str, ProviderAddress] = {}
-    notes: dict[Origin, str] = {}
+    notes: dict[str, str] = {}
     for name, builtin in PROVIDERS.items():
         table = tree.table("providers").table(name)
         private = is_true(table, "allow_private")
@@ -68,7 +82,7 @@ def read_providers(
             allow_private=private,
             is_overridden=True,
         )
-        notes[address.origin] = f"{path} {place(node.mark)}"
+        notes[name] = f"{path} {place(node.mark)}"
     return Addresses(
         refs=refs,
         plaintext_loopback=plaintext_loopback,

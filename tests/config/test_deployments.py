@@ -189,6 +189,38 @@ def test_a_provider_elsewhere_is_trusted_by_the_operators_word(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("model", "line"), [("anthropic/claude-*", 7), ("openai/gpt-5", 8)]
+)
+def test_of_two_providers_at_one_address_the_deployments_own_is_named(
+    tmp_path, model, line
+):
+    relay = "{api_base: https://relay.example/v1}"
+    rest = f"{MASTER}providers:\n  anthropic: {relay}\n  openai: {relay}\n"
+
+    deployment = one(tmp_path, f"model: {model}", rest=rest)
+
+    provider = model.partition("/")[0]
+    assert deployment.trust_note == (
+        f"providers.{provider}.api_base {tmp_path / 'config.yaml'}:{line}"
+    )
+
+
+def test_at_another_providers_address_the_lines_that_vouch_for_it_are_named(tmp_path):
+    rest = MASTER + "providers: {openai: {api_base: https://relay.example}}\n"
+
+    deployment = one(
+        tmp_path,
+        "model: anthropic/claude-*, api_base: https://relay.example",
+        rest=rest,
+    )
+
+    assert deployment.trusted == PROVIDERS["openai"].credentials
+    assert deployment.trust_note == (
+        f"providers.openai.api_base {tmp_path / 'config.yaml'}:6"
+    )
+
+
 def test_the_builtin_host_stays_trusted_beside_it(tmp_path):
     rest = MASTER + "providers: {anthropic: {api_base: https://relay.example}}\n"
 
