@@ -19,7 +19,8 @@ from twisted.web.iweb import UNKNOWN_LENGTH, IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from byok.core.facts import Headers
-from byok.upstream.faults import timed_out
+from byok.upstream.connection import until_given_up
+from byok.upstream.faults import not_connected
 from byok.upstream.link import Link
 from byok.upstream.outgoing import Outgoing
 
@@ -103,9 +104,10 @@ class ExchangeAgent:
 
     async def _send(self, body: IBodyProducer | None) -> IResponse:
         link = self._link
-        connection = await self._pool.getConnection(link.key, link.endpoint).addTimeout(
-            link.connect_timeout_s, self._clock, onTimeoutCancel=timed_out
+        connecting = self._pool.getConnection(link.key, link.endpoint).addTimeout(
+            link.connect_timeout_s, self._clock, onTimeoutCancel=not_connected
         )
+        connection = await until_given_up(connecting)
         arriving = connection.request(self._lines(body))
         parser = connection._parser  # noqa: SLF001 - see _nominated
         response = await arriving

@@ -6,6 +6,7 @@ from OpenSSL import SSL
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import (
     ConnectError,
+    ConnectionClosed,
     DNSLookupError,
     TCPTimedOutError,
 )
@@ -27,6 +28,7 @@ from byok.core.errors import (
     ProviderUnreachable,
 )
 
+_NOT_CONNECTED = "no connection to the provider could be made in time"
 _CARRIERS = (
     RequestGenerationFailed,
     RequestTransmissionFailed,
@@ -43,6 +45,11 @@ def is_cancellation(error: BaseException) -> bool:
 def timed_out(_result: object, _timeout_s: float) -> Never:
     """Replace whatever a wait ended with by the fault that it took too long."""
     raise ProviderTimedOut("the provider did not answer in time")
+
+
+def not_connected(_result: object, _timeout_s: float) -> Never:
+    """Replace whatever came of connecting by the fault that it took too long."""
+    raise ProviderTimedOut(_NOT_CONNECTED)
 
 
 def causes_of(error: BaseException) -> str:
@@ -65,7 +72,7 @@ def fault_of(error: BaseException) -> ProviderFault:
     The texts name no host and quote nothing: they are shown to the client.
     """
     if isinstance(error, ConnectTimeout | TCPTimedOutError):
-        return ProviderTimedOut("the provider did not answer in time")
+        return ProviderTimedOut(_NOT_CONNECTED)
     if isinstance(error, DNSLookupError):
         return ProviderUnreachable("the provider's host name could not be resolved")
     if isinstance(error, ConnectError | OSError):
@@ -73,6 +80,10 @@ def fault_of(error: BaseException) -> ProviderFault:
     if _is_about_tls(error):
         return ProviderUnreachable(
             "no trusted TLS connection to the provider could be made"
+        )
+    if isinstance(error, ConnectionClosed):
+        return ProviderUnreachable(
+            "the provider closed the connection before it was secured"
         )
     if isinstance(error, ResponseNeverReceived | RequestTransmissionFailed):
         return ProviderBroken("the provider closed the connection without an answer")

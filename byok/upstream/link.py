@@ -12,9 +12,9 @@ from pathlib import Path
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.web.client import HTTPConnectionPool
 
 from byok.core.providers import Origin
+from byok.upstream.connection import ConnectionPool, SecuredEndpoint
 from byok.upstream.tls import connection_creator
 
 _KEPT_PER_DEPLOYMENT = 64
@@ -32,7 +32,11 @@ class LinkKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """Where and how to connect, and under which key connections are kept."""
+    """
+    Where and how to connect, and under which key connections are kept.
+
+    *connect_timeout_s* is for everything before the request: the name, TCP and TLS.
+    """
 
     key: LinkKey
     endpoint: IStreamClientEndpoint
@@ -45,7 +49,7 @@ class Links:
     def __init__(self, reactor: object) -> None:
         self._reactor = reactor
         self._links: dict[LinkKey, Link] = {}
-        self.pool = HTTPConnectionPool(reactor, persistent=True)
+        self.pool = ConnectionPool(reactor, persistent=True)
         self.pool.maxPersistentPerHost = _KEPT_PER_DEPLOYMENT
         self.pool.cachedConnectionTimeout = _KEPT_S
         # A repeated request costs the client's money: that is the client's call.
@@ -82,4 +86,4 @@ class Links:
         secured: IStreamClientEndpoint = wrapClientTLS(
             connection_creator(origin.host, key.ca_file), tcp
         )
-        return secured
+        return SecuredEndpoint(secured)

@@ -93,9 +93,9 @@ class Providers:
             answer = await self._guard.send(
                 outgoing, passport, agent, answer_timeout_s=self.idle_s
             )
-        except ProviderTimedOut as fault:
+        except ProviderTimedOut as late:
             _log.warn(
-                "{deployment}: {fault}", deployment=deployment.name, fault=str(fault)
+                "{deployment}: {fault}", deployment=deployment.name, fault=str(late)
             )
             raise
         except ByokError:

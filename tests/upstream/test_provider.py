@@ -327,6 +327,56 @@ class AnswerTests(Sending):
         self.assertEqual(len(self.provider.connections), 1)
 
 
+class SurplusTests(Sending):
+    """What a provider sends beyond an answer begins nobody's next one."""
+
+    SURPLUS = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nEvil!"
+
+    async def test_bytes_behind_an_answer_close_its_connection(self):
+        for whole in (
+            plays.says("first"),
+            plays.says("first", streaming=False),
+            plays.answer(200, b""),
+        ):
+            before = len(self.provider.connections)
+            play = plays.Play(steps=(plays.Send(data=whole.sent() + self.SURPLUS),))
+            self.provider.play("/v1/messages", play, plays.says("second"))
+
+            first = await body_of(await self.send(planned(self.deployment)))
+            second = await body_of(await self.send(planned(self.deployment)))
+
+            self.assertNotIn(b"Evil", first + second)
+            self.assertIn(b"second", second)
+            self.assertEqual(len(self.provider.connections), before + 2)
+            await self.providers.close()
+
+    async def test_bytes_that_come_while_nobody_asks_close_the_connection_too(self):
+        whole = plays.says("first").then(
+            plays.Await(signal="more"), plays.Send(data=self.SURPLUS)
+        )
+        self.provider.play("/v1/messages", whole, plays.says("second"))
+        await body_of(await self.send(planned(self.deployment)))
+        exchange = await self.provider.exchange(0)
+
+        self.provider.fire("more")
+        await exchange.connection.closed.wait()
+        second = await body_of(await self.send(planned(self.deployment)))
+
+        self.assertIn(b"second", second)
+        self.assertEqual(len(self.provider.connections), 2)
+
+    async def test_names_nominated_on_an_answer_with_more_behind_it_are_known(self):
+        headers = (("Connection", "X-Hop"), ("X-Hop", "1"))
+        whole = plays.answer(200, b"{}", headers=headers)
+        play = plays.Play(steps=(plays.Send(data=whole.sent() + b"more"),))
+        self.provider.play("/v1/messages", play)
+
+        answer = await self.send(planned(self.deployment))
+
+        self.assertEqual(answer.nominated, {b"x-hop"})
+        self.assertEqual(await body_of(answer), b"{}")
+
+
 class FaultTests(Sending):
     async def test_a_closed_port_is_unreachable(self):
         await self.provider.stop()

@@ -4,18 +4,71 @@ from pathlib import Path
 
 from OpenSSL import SSL
 from twisted.internet import reactor
-from twisted.internet.endpoints import SSL4ServerEndpoint
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint
+from twisted.internet.interfaces import IAddress, IReactorTime, ITCPTransport
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.ssl import CertificateOptions
+from twisted.logger import formatEvent
+from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
-from byok.core.errors import ProviderUnreachable
+from byok.core.errors import ProviderTimedOut, ProviderUnreachable
 from byok.upstream.provider import Providers
+from tests.e2e.watching import Events
 from tests.support import keys, plays
 from tests.support.provider import Provider
 from tests.upstream.certificates import Authority
 from tests.upstream.reading import body_of
 from tests.upstream.shipments import deployment, loopback, planned
+
+
+class Silent(Protocol):
+    """Takes a connection, reads what comes, and never says a word."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.greeted: Deferred[None] = Deferred()
+        self.lost: Deferred[None] = Deferred()
+
+    def dataReceived(self, data: bytes) -> None:
+        self.data += data
+        if not self.greeted.called:
+            self.greeted.callback(None)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.lost.callback(None)
+
+
+class HangsUp(Silent):
+    def dataReceived(self, data: bytes) -> None:
+        ITCPTransport(self.transport).loseConnection()
+
+
+class Resets(Silent):
+    def dataReceived(self, data: bytes) -> None:
+        ITCPTransport(self.transport).abortConnection()
+
+
+class SpeaksPlainly(Silent):
+    def dataReceived(self, data: bytes) -> None:
+        ITCPTransport(self.transport).write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+class Server(Factory):
+    noisy = False
+
+    def __init__(self, protocol: type[Silent]) -> None:
+        self._makes = protocol
+        self.made: list[Silent] = []
+        self.first: Deferred[Silent] = Deferred()
+
+    def buildProtocol(self, addr: IAddress | None) -> Silent:
+        connection = self._makes()
+        self.made.append(connection)
+        if not self.first.called:
+            self.first.callback(connection)
+        return connection
 
 
 class TlsTests(TestCase):
@@ -133,6 +186,78 @@ class TlsTests(TestCase):
 
             with self.assertRaises((OSError, ValueError)):
                 self.providers.prepare((to,))
+
+
+class HandshakeTests(TestCase):
+    """The time to connect covers TLS: whoever takes a connection may yet be silent."""
+
+    timeout = 20
+
+    def setUp(self):
+        self.events = Events()
+        self.events.watch(self)
+        self.providers = Providers(reactor, clock=IReactorTime(reactor))
+        self.addCleanup(self.providers.close)
+
+    async def listen(self, protocol: type[Silent]) -> int:
+        self.server = Server(protocol)
+        endpoint = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
+        port = await endpoint.listen(self.server)
+        self.addCleanup(port.stopListening)
+        return int(port.getHost().port)
+
+    async def send(self, port: int, *, connect_timeout_s: float) -> None:
+        to = deployment(
+            loopback(port, scheme="https", host="localhost"),
+            plaintext_ok=False,
+            connect_timeout_s=connect_timeout_s,
+        )
+        await self.providers.send(planned(to), gateway_secrets=())
+
+    async def test_a_server_that_never_shakes_hands_is_given_up_in_time(self):
+        port = await self.listen(Silent)
+
+        with self.assertRaisesRegex(ProviderTimedOut, "no connection .* in time"):
+            await self.send(port, connect_timeout_s=0.2)
+
+        (connection,) = self.server.made
+        await connection.lost
+        self.assertNotIn(b"POST", connection.data)
+        (told,) = [formatEvent(e) for e in self.events.all if "fault" in e]
+        self.assertIn("here: no connection to the provider", told)
+
+    async def test_a_server_that_hangs_up_in_the_handshake_is_unreachable(self):
+        for closes in (HangsUp, Resets):
+            port = await self.listen(closes)
+
+            with self.assertRaises(ProviderUnreachable):
+                await self.send(port, connect_timeout_s=10)
+
+    async def test_a_server_that_speaks_something_else_is_unreachable(self):
+        port = await self.listen(SpeaksPlainly)
+
+        with self.assertRaisesRegex(ProviderUnreachable, "no trusted TLS"):
+            await self.send(port, connect_timeout_s=10)
+
+    async def test_who_gives_up_during_the_handshake_leaves_no_connection(self):
+        port = await self.listen(Silent)
+        sending = Deferred.fromCoroutine(self.send(port, connect_timeout_s=10))
+        connection = await self.server.first
+        await connection.greeted
+
+        sending.cancel()
+
+        await connection.lost
+        await self.assertFailure(sending, CancelledError)
+
+    async def test_who_gives_up_before_the_connection_is_there_is_no_fault(self):
+        port = await self.listen(Silent)
+        sending = Deferred.fromCoroutine(self.send(port, connect_timeout_s=10))
+
+        sending.cancel()
+
+        await self.assertFailure(sending, CancelledError)
+        self.assertEqual([e for e in self.events.all if "fault" in e], [])
 
 
 class SharingTests(TestCase):
