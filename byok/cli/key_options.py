@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 
 import click
 
-from byok.core.key_requests import NEVER, KeyFields
+from byok.core.key_forms import KeyFields
+from byok.core.key_requests import NEVER
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

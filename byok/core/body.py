@@ -156,10 +156,13 @@ def _grammar_fault(body: bytes) -> Refusal | None:
     except RecursionError:
         return _refusal("too-deep", f"it is nested deeper than {MAX_DEPTH} levels")
     if fault is not None:
-        return _refusal("malformed", f"it is not valid JSON: {fault}")
+        return _refusal("malformed", f"it is not valid JSON, {fault}")
     if first[1] != b"{":
         return _refusal("not-an-object", "it is not a JSON object")
     return None
+
+
+_AT_BYTE = re.compile(r"\(byte ([0-9]+)\)\Z")
 
 
 def _syntax_error(body: bytes) -> str | None:
@@ -169,7 +172,8 @@ def _syntax_error(body: bytes) -> str | None:
         _DECODER.decode(body)
     except msgspec.DecodeError as error:
         # Of the form "JSON is malformed: invalid character (byte 6)".
-        return str(error).removeprefix("JSON is malformed: ")
+        at = _AT_BYTE.search(str(error))
+        return f"byte {at[1]} does not belong there" if at else "it ends too early"
     return None
 
 

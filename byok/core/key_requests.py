@@ -10,14 +10,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 
 from byok.core.decision_access import RIGHT
 from byok.core.durations import DURATION_HINT, parse_duration
 from byok.core.errors import Refusal
+from byok.core.key_forms import KeyFields, form_of
 from byok.core.key_policies import problem_of_policies
 from byok.core.keys import (
     ALL_TEAM_MODELS,
@@ -96,33 +97,6 @@ WITHOUT_EFFECT = frozenset(
 MAX_KEY_LENGTH = LONGEST
 MAX_JSON_BYTES = 16_384
 
-_Name = Annotated[str, Meta(min_length=1, max_length=255)]
-_Names = Annotated[tuple[_Name, ...], Meta(max_length=1000)]
-_Money = Annotated[float, Meta(ge=0, le=1e12)]
-_Count = Annotated[int, Meta(ge=0, le=2**53)]
-
-
-class KeyFields(msgspec.Struct, frozen=True, kw_only=True):
-    """The fields of one request; what was not given is UNSET, and null empties."""
-
-    key_alias: _Name | UnsetType | None = UNSET
-    models: _Names | UnsetType | None = UNSET
-    duration: str | UnsetType | None = UNSET
-    expires: str | UnsetType | None = UNSET
-    blocked: bool | UnsetType | None = UNSET
-    metadata: dict[str, object] | UnsetType | None = UNSET
-    tags: _Names | UnsetType | None = UNSET
-    user_id: _Name | UnsetType | None = UNSET
-    team_id: _Name | UnsetType | None = UNSET
-    spend: _Money | UnsetType | None = UNSET
-    max_budget: _Money | UnsetType | None = UNSET
-    soft_budget: _Money | UnsetType | None = UNSET
-    budget_duration: str | UnsetType | None = UNSET
-    rpm_limit: _Count | UnsetType | None = UNSET
-    tpm_limit: _Count | UnsetType | None = UNSET
-    max_parallel_requests: _Count | UnsetType | None = UNSET
-    permissions: dict[str, object] | UnsetType | None = UNSET
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyChange:
@@ -153,8 +127,7 @@ def read_change(body: Mapping[str, object], *, now: float) -> KeyChange | Refusa
             {name: value for name, value in body.items() if name in known}, KeyFields
         )
     except msgspec.ValidationError as error:
-        # Its text has types, bounds and the path; values it never quotes.
-        return bad_field(str(error))
+        return bad_field(form_of(str(error)))
     problem = _problem_of(fields)
     if problem is not None:
         return bad_field(problem)

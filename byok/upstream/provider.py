@@ -24,6 +24,7 @@ from byok.upstream.outgoing import prepare
 IDLE_S = 600.0
 """How long a provider may be silent. Clients give up sooner, so they decide."""
 
+_NOT_MODIFIED = 304
 
 _log = Logger(namespace="byok.upstream")
 
@@ -140,6 +141,11 @@ def _key_of(deployment: Deployment) -> LinkKey:
 def _only_relayable(answer: ProviderAnswer) -> ProviderAnswer:
     # A client that follows a redirect takes all of its headers there, the
     # gateway's key among them.
+    if answer.status == _NOT_MODIFIED:
+        answer.abort()
+        raise ProviderBroken(
+            "the provider answered 304, as if there were something to compare with"
+        )
     if answer.status in range(300, 400):
         answer.abort()
         raise ProviderBroken(

@@ -73,8 +73,8 @@ def _parse(body: bytes) -> Object | Refusal:
     except _DuplicateName:
         return _bad("A name stands twice in one object of the body.")
     except json.JSONDecodeError as error:
-        # Its text says where and what, and quotes nothing.
-        return _bad(f"The body is not JSON: {error}.")
+        place = f"line {error.lineno}, column {error.colno}"
+        return _bad(f"The body is not JSON: look at {place}.")
     except UnicodeError:
         return _bad("The body is not UTF-8, or holds half a surrogate pair.")
     except (ValueError, RecursionError):

@@ -170,8 +170,9 @@ def test_a_body_we_cannot_be_sure_of_is_refused(body, code):
 def test_the_message_says_what_is_wrong_and_where():
     assert refusal_of(b'{"a":1,}').message == (
         "byok cannot use the request body: "
-        "it is not valid JSON: trailing comma in object (byte 7)."
+        "it is not valid JSON, byte 7 does not belong there."
     )
+    assert refusal_of(b'{"a":1').message.endswith("JSON, it ends too early.")
     assert (
         "`messages` appears twice" in refusal_of(b'{"messages":1,"messages":2}').message
     )

@@ -269,7 +269,7 @@ class GenerateTests(AdminCase):
     async def test_fields_are_read_strictly(self):
         for body, said in (
             ({"rpm_limits": 5}, "rpm_limits (did you mean rpm_limit?)"),
-            ({"rpm_limit": "5"}, "$.rpm_limit"),
+            ({"rpm_limit": "5"}, "rpm_limit: a whole number from 0 on"),
             ({"duration": "soon"}, "duration"),
             ({"metadata": {"key": ANTHROPIC_API_KEY}}, "holds a credential"),
         ):
