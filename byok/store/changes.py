@@ -5,7 +5,7 @@ import sqlite3
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from byok.store.engine import unavailable
+from byok.store.engine import file_of, unavailable
 from byok.store.tables import KEYS, revisions
 
 
@@ -14,11 +14,14 @@ class ChangeMarks:
     Asks, on one connection that is kept, whether keys were changed.
 
     SQLite's `data_version` differs when anybody else has committed anything,
-    and is read from memory; only then the revision of the keys is looked up.
+    and is read from memory; only then the revision of the keys is looked up. It
+    says nothing about another file in the place of the one that is open, so that is
+    asked first.
     """
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        self._file = file_of(engine)
         self._query = str(
             sa.select(revisions.c.revision)
             .where(revisions.c.subject == KEYS)
@@ -29,7 +32,13 @@ class ChangeMarks:
         self._revision: int | None = None
 
     def have_changed(self) -> bool:
-        """Was any key changed since the last call? True at the first."""
+        """
+        Was any key changed since the last call? True at the first.
+
+        Raises StoreReplaced where nobody can know, and StoreUnavailable where the
+        database does not say.
+        """
+        self._file.check()
         try:
             return self._look()
         except (SQLAlchemyError, sqlite3.Error) as error:

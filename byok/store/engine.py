@@ -11,9 +11,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from byok.core.errors import StoreUnavailable
+from byok.store.file import StoreFile
 
 BUSY_TIMEOUT_MS = 5000
 _WRITES = "byok_writes"
+_FILE = "byok_file"
 _NOT_PERMITTED = ("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_READONLY")
 _NEEDS = ". Whoever runs byok has to be able to write this file and its directory."
 
@@ -32,20 +34,35 @@ def make_engine(path: Path, *, connections: int) -> sa.Engine:
     Prepare up to *connections* connections to the SQLite file at *path*.
 
     A file that is not there is made, readable by its owner alone; SQLite gives
-    its `-wal` and `-shm` companions the same mode.
+    its `-wal` and `-shm` companions the same mode. Once that is another file, or
+    none, no connection is given out any more.
     """
     _make_file(path)
+    file = StoreFile(path)
+    # Without this mode, a connection made later would make an empty file in place
+    # of one that was deleted.
+    uri = f"{file.path.as_uri()}?mode=rw"
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=str(path)),
+        creator=lambda: sqlite3.connect(
+            uri, uri=True, timeout=BUSY_TIMEOUT_MS / 1000, check_same_thread=False
+        ),
         pool_size=connections,
         max_overflow=0,
         # Errors of the database quote statements; parameters they must not.
         hide_parameters=True,
-        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
+        execution_options={_FILE: file},
     )
     sa.event.listen(engine, "connect", _prepare)
+    sa.event.listen(engine, "checkout", lambda *_: file.check())
     sa.event.listen(engine, "begin", _begin)
     return engine
+
+
+def file_of(engine: sa.Engine) -> StoreFile:
+    """Return the file that *engine* was made for."""
+    file: StoreFile = engine.get_execution_options()[_FILE]
+    return file
 
 
 @contextmanager

@@ -11,6 +11,10 @@ class StoreTooNew(StoreUnavailable):
     """The store was written by a later byok."""
 
 
+class StoreReplaced(StoreUnavailable):
+    """The file that keys are kept in is gone, or another one is in its place."""
+
+
 class PepperLost(StoreUnavailable):
     """No stored key can be verified, because its pepper is not at hand."""
 

@@ -12,6 +12,7 @@ from byok.core.errors import StoreUnavailable
 from byok.core.keys import VirtualKey
 from byok.store.changes import ChangeMarks
 from byok.store.dbpool import DbPool
+from byok.store.faults import StoreReplaced
 from byok.store.keystore import Change, Page, Selection
 from byok.store.sqlkeys import SqlKeys
 
@@ -80,7 +81,9 @@ class ChangeWatch:
     Tells a store about the changes of other processes, within a second.
 
     While the database cannot be read, what is known by heart stays in force:
-    a full disk must not lock every developer out. The log says so, once.
+    a full disk must not lock every developer out. The log says so, once. The same
+    goes for a store whose file was deleted or replaced, but that takes somebody to
+    put it right, so it is an error.
     """
 
     def __init__(
@@ -96,7 +99,7 @@ class ChangeWatch:
         self._pool = pool
         self._changed = changed
         self._interval_s = interval_s
-        self._blind = False
+        self._away: StoreUnavailable | None = None
         self._loop = LoopingCall(self._start_look)
         self._loop.clock = clock
         self._stopped: Deferred[LoopingCall] | None = None
@@ -120,14 +123,24 @@ class ChangeWatch:
         try:
             changed = await self._pool.run(self._marks.have_changed)
         except StoreUnavailable as error:
-            if not self._blind:
-                self._blind = True
-                _log.warn(
-                    "changes of keys are not noticed for now: {error}", error=str(error)
-                )
+            if type(error) is not type(self._away):
+                _tell(error)
+            self._away = error
             return
-        if self._blind:
-            self._blind = False
+        if self._away is not None:
+            self._away = None
             _log.info("changes of keys are noticed again")
         if changed:
             self._changed()
+
+
+def _tell(error: StoreUnavailable) -> None:
+    if isinstance(error, StoreReplaced):
+        _log.error(
+            "the key store is out of reach: {error} Until then keys that were used"
+            " before keep working, changed or not; others get a 503.",
+            event="store-replaced",
+            error=str(error),
+        )
+    else:
+        _log.warn("changes of keys are not noticed for now: {error}", error=str(error))
