@@ -72,11 +72,26 @@ def in_order(found: Iterable[Finding]) -> tuple[Finding, ...]:
     Sort *found* by file, line and column, without repetitions.
 
     Files keep the order in which they were first mentioned: the main file is
-    read before those it includes.
+    read before those it includes. The same thing found by two readers is said once,
+    as the first of them said it; of an empty value nothing else is said.
     """
-    unique = list(dict.fromkeys(found))
+    once: dict[tuple[str, ...], Finding] = {}
+    for each in found:
+        once.setdefault((each.code, each.message, *_place(each)), each)
+    empty = {_place(each) for each in once.values() if _says_empty(each)}
+    unique = [
+        each for each in once.values() if _says_empty(each) or _place(each) not in empty
+    ]
     files = {each: at for at, each in enumerate(dict.fromkeys(f.file for f in unique))}
     return tuple(sorted(unique, key=lambda f: (files[f.file], f.line, f.col, f.code)))
+
+
+def _place(finding: Finding) -> tuple[str, ...]:
+    return finding.file, str(finding.line), str(finding.col), finding.path
+
+
+def _says_empty(finding: Finding) -> bool:
+    return finding.code == "E117" and finding.message.endswith(" is empty")
 
 
 def has_errors(found: Iterable[Finding]) -> bool:

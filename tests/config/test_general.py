@@ -283,6 +283,20 @@ def test_a_credential_never_names_the_developer(tmp_path, name):
     assert found(tmp_path, f"{SMALLEST}  litellm_key_header_name: {name}\n") == []
 
 
+@pytest.mark.parametrize("name", ["master_key", "key_pepper"])
+def test_an_empty_secret_is_said_to_be_empty_once(tmp_path, name):
+    # The schema finds it, and so does whoever reads the secret.
+    text = f'{MODELS}general_settings:\n  {name}: ""\n'
+
+    assert found(tmp_path, text).count("E117:6") == 1
+
+
+def test_of_an_empty_address_nothing_else_is_said(tmp_path):
+    text = f'{SMALLEST}providers: {{anthropic: {{api_base: ""}}}}\n'
+
+    assert found(tmp_path, text) == ["E117:7"]
+
+
 def test_a_header_by_reference_has_to_be_set(tmp_path):
     text = f"{MODELS}{MASTER}  user_header_name: os.environ/NOT_SET\n"
 
