@@ -37,7 +37,7 @@ HIDDEN = "[hidden]"
 
 _MOST_TEXT = 128
 # A shorter one is part of many words.
-_FINDABLE = 6
+FINDABLE = 6
 _MOST_MESSAGE = 512
 _MOST_CELLS = 4096
 _MOST_RULES = 32
@@ -97,6 +97,11 @@ class RecordBuilder:
 
     def build(self, deciding: Deciding) -> dict[str, object]:
         """Return the record as JSON data (schemas/decision-v1.schema.json)."""
+        return self.place(deciding)[0]
+
+    def place(self, deciding: Deciding) -> tuple[dict[str, object], tuple[int, ...]]:
+        """Return the record, and which field each of its headers is."""
+        places: tuple[int, ...] = ()
         result = deciding.result
         hidden = _Hidden(deciding)
         record: dict[str, object] = {
@@ -105,7 +110,7 @@ class RecordBuilder:
             "time": round(deciding.at, 3),
             "config_digest": deciding.config_digest or None,
             "generation": deciding.generation or deciding.config_digest or None,
-            "caller": _caller(deciding.caller),
+            "caller": caller_shown(deciding.caller),
             "request": _request(deciding, hidden),
             "verdict": "deny" if deciding.refusal else "allow",
             "refusal": _refusal(deciding.refusal),
@@ -115,15 +120,11 @@ class RecordBuilder:
             "credential": None,
             "shadow": [],
             "sends": [],
-            "outcome": {
-                "status": deciding.end.status,
-                "error": deciding.end.error,
-                "ending": deciding.end.ending,
-            },
+            "outcome": end_shown(deciding.end),
         }
         if isinstance(result, Decided):
-            self._tell(record, deciding, result, hidden)
-        return record
+            places = self._tell(record, deciding, result, hidden)
+        return record, places
 
     def _tell(
         self,
@@ -131,13 +132,14 @@ class RecordBuilder:
         deciding: Deciding,
         result: Decided,
         hidden: "_Hidden",
-    ) -> None:
+    ) -> tuple[int, ...]:
         outcome = result.outcome
         own = outcome.credential.index
         chosen = None
         if result.refusal is None:
             chosen = credential_field(deciding.facts, result)
         rows: list[dict[str, object]] = []
+        places: list[int] = []
         for index, (name, value) in enumerate(outcome.headers[:MOST_FIELDS]):
             cell = self._cell(index, result, hidden)
             if cell.level is LogLevel.DROP:
@@ -156,12 +158,14 @@ class RecordBuilder:
             elif cell.level is LogLevel.FULL:
                 row["value"] = hidden.text(value.decode("utf-8", "replace"))
             rows.append(row)
+            places.append(index)
         record["headers"] = rows
         record["more_headers"] = len(outcome.headers) - len(rows)
         record["injections"] = [_injection(each) for each in outcome.injections]
         record["credential"] = _credential(result, chosen)
         record["shadow"] = [_shadow(each, hidden) for each in outcome.shadow]
         record["sends"] = sorted({hidden.name(name) for name, _ in deciding.sent})
+        return tuple(places)
 
     def _cell(self, index: int, result: Decided, hidden: "_Hidden") -> "_Cell":
         """Return what the field at *index* shares with all others of its cell."""
@@ -199,25 +203,30 @@ class _Cell:
     depends: bool
 
 
+def came(deciding: Deciding) -> list[bytes]:
+    """Return the credentials that came with a request, of whatever kind."""
+    caller, result = deciding.caller, deciding.result
+    values = [secret.reveal_bytes() for secret in caller.others]
+    if caller.secret is not None:
+        values.append(caller.secret.reveal_bytes())
+    if isinstance(result, Decided):
+        values += [
+            without_scheme(result.outcome.headers[index][1])
+            for index, kind in enumerate(result.outcome.kinds)
+            if kind.cls.startswith("credential.")
+        ]
+    return values
+
+
 class _Hidden:
     """What must not come out as part of a name or a word of this request."""
 
     __slots__ = ("_values", "is_clean")
 
     def __init__(self, deciding: Deciding) -> None:
-        caller, result = deciding.caller, deciding.result
-        values = [secret.reveal_bytes() for secret in caller.others]
-        if caller.secret is not None:
-            values.append(caller.secret.reveal_bytes())
-        if isinstance(result, Decided):
-            values += [
-                without_scheme(result.outcome.headers[index][1])
-                for index, kind in enumerate(result.outcome.kinds)
-                if kind.cls.startswith("credential.")
-            ]
         # Names arrive in lower case, and a credential in one of them is so too.
         self._values = tuple(
-            {value.lower() for value in values if len(value) >= _FINDABLE}
+            {value.lower() for value in came(deciding) if len(value) >= FINDABLE}
         )
         names = [name for name, _ in deciding.facts.headers]
         self.is_clean = not self._holds(b"\n".join(names))
@@ -297,7 +306,8 @@ def _overridden(each: Overridden) -> Json:
     }
 
 
-def _caller(caller: Caller) -> Json:
+def caller_shown(caller: Caller) -> Json:
+    """Return how a caller stands in a record."""
     return {
         "key_id": caller.key_id,
         "key": caller.name,
@@ -306,6 +316,11 @@ def _caller(caller: Caller) -> Json:
         "tags": sorted(caller.tags)[:MOST_FIELDS],
         "auth_header": caller.carrier or None,
     }
+
+
+def end_shown(end: End) -> Json:
+    """Return how the end of an exchange stands in a record."""
+    return {"status": end.status, "error": end.error, "ending": end.ending}
 
 
 def _request(deciding: Deciding, hidden: _Hidden) -> Json:

@@ -7,6 +7,9 @@ from typing import Protocol, Self, cast
 from msgspec import json
 
 from byok.core.decision_queries import Wanted
+from byok.core.exchange import Decided
+from byok.core.records import Deciding
+from byok.policy import slot
 
 Record = Mapping[str, object]
 
@@ -26,21 +29,23 @@ class Entry:
     text: str = field(repr=False)
 
     @classmethod
-    def of(cls, record: Record) -> Self:
-        """Return what is kept of *record* (decision-v1)."""
-        caller = cast("Record", record["caller"])
-        request = cast("Record", record["request"])
-        credential = cast("Record | None", record["credential"])
+    def of(cls, deciding: Deciding, text: str) -> Self:
+        """Return what is kept of *deciding*, whose record is *text*."""
+        caller, result = deciding.caller, deciding.result
+        decided = result if isinstance(result, Decided) else None
+        source = decided.outcome.credential if decided else None
         return cls(
-            id=str(record["id"]),
-            at=float(cast("float", record["time"])),
-            key_id=str(caller["key_id"]),
-            key=str(caller["key"]),
-            deployment=cast("str | None", request.get("deployment")),
-            verdict=str(record["verdict"]),
-            payer=cast("str | None", credential["payer"]) if credential else None,
-            has_shadow=bool(record["shadow"]),
-            text=json.encode(record).decode("utf-8"),
+            id=deciding.id,
+            at=round(deciding.at, 3),
+            key_id=caller.key_id,
+            key=caller.name,
+            deployment=decided.deployment.name if decided else None,
+            verdict="allow" if deciding.refusal is None else "deny",
+            payer=None
+            if source is None or source.source == slot.NONE
+            else source.payer,
+            has_shadow=bool(decided and decided.outcome.shadow),
+            text=text,
         )
 
     @property

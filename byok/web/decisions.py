@@ -12,7 +12,8 @@ from byok.core.edge import check_edge
 from byok.core.errors import Refusal
 from byok.core.exchange import MASTER_KEY_ID, Caller, Decided
 from byok.core.record_text import explanation_of
-from byok.core.records import Deciding, End, RecordBuilder
+from byok.core.record_writer import RecordWriter
+from byok.core.records import Deciding, End
 from byok.core.secret import Secret
 from byok.core.shadows import ShadowCounts
 from byok.store.behind import WriteBehind
@@ -42,7 +43,7 @@ class DecisionLog:
     def __init__(self, behind: WriteBehind | None) -> None:
         self.behind = behind
         self.shadows = ShadowCounts()
-        self._builder = RecordBuilder()
+        self._writer = RecordWriter()
 
     @property
     def is_recording(self) -> bool:
@@ -75,7 +76,8 @@ class DecisionLog:
             end=End(status=record.status, error=record.error, ending=record.ending),
         )
         try:
-            self.behind.put(Entry.of(self._builder.build(deciding)))
+            text = self._writer.write(deciding)
+            self.behind.put(Entry.of(deciding, text))
         except Exception:  # noqa: BLE001 - an exchange is worth more than its record
             _log.failure("a decision could not be recorded")
 

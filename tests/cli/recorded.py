@@ -11,7 +11,8 @@ from byok.cli import main
 from byok.config import load
 from byok.core.exchange import Caller, Decided, decide, lay_out
 from byok.core.facts import Headers
-from byok.core.records import Deciding, End, RecordBuilder
+from byok.core.record_writer import RecordWriter
+from byok.core.records import Deciding, End
 from byok.store.decisions import Entry
 from byok.store.engine import make_engine
 from byok.store.schema import upgrade
@@ -84,7 +85,7 @@ class Desk:
         engine = make_engine(self.directory / "byok.db", connections=1)
         try:
             upgrade(engine)
-            entry = Entry.of(RecordBuilder().build(deciding))
+            entry = Entry.of(deciding, RecordWriter().write(deciding))
             SqlDecisions(engine).append([entry], keep=1000)
         finally:
             engine.dispose()

@@ -9,6 +9,7 @@ from twisted.trial.unittest import TestCase
 
 from byok.core.decision_queries import Wanted
 from byok.core.errors import StoreUnavailable
+from byok.core.record_writer import RecordWriter
 from byok.policy.rules import Tier
 from byok.store.decisions import DecisionStore, Entry, read
 from byok.store.memory_decisions import MemoryDecisionStore
@@ -23,7 +24,7 @@ from tests.core.asking import (
     rules_at,
     switches,
 )
-from tests.core.recording import NOW, recorded
+from tests.core.recording import NOW, deciding
 from tests.store.records import PEPPER, REACTOR
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def entry(number: int = 0, *, refused: bool = False, shadow: bool = False) -> En
     """Make the record of one decision."""
     at = gateway(auth={} if refused else ON, rules=SHADOW if shadow else ())
     asked = facts(GATEWAY_KEY, API_KEY)
-    return Entry.of(recorded(asked, at, caller=DEVELOPER, number=number))
+    made = deciding(asked, at, caller=DEVELOPER, number=number)
+    return Entry.of(made, RecordWriter().write(made))
 
 
 class DecisionStoreContract(Base):
