@@ -6,11 +6,6 @@ import pytest
 from click.testing import CliRunner
 
 from byok.cli import main
-from byok.config import load
-from byok.config.policy_tests import bench_of
-from byok.core.errors import Refusal
-from byok.core.policy_tests.cases import Given
-from byok.core.policy_tests.trial import attempt
 from tests.support import keys
 from tests.support.pages import Page
 from tests.support.processes import ROOT
@@ -79,17 +74,3 @@ def test_the_index_leads_to_a_recipe(recipe: Path) -> None:
     targets = {link.target for link in Page(PAGES / "index.md").links()}
 
     assert f"{recipe.name}.md" in targets
-
-
-def test_the_recipe_for_answers_marks_and_strips_what_goes_back() -> None:
-    config = load(ROOT / "examples/recipes/09-answers/config.yaml", environ=ENVIRON)
-    trial = attempt(Given(), bench_of(config))
-    assert not isinstance(trial.result, Refusal)
-    answer = ((b"request-id", b"req_1"), (b"anthropic-organization-id", b"org"))
-
-    outcome = trial.result.plan.response.apply(answer, "deployment")
-
-    assert outcome.sends == (
-        (b"request-id", b"req_1"),
-        (b"x-served-by", b"anthropic-main"),
-    )

@@ -69,7 +69,7 @@ def _failure_lines(failure: Failure) -> Iterator[str]:
         yield f"    DENY {refusal.status} {refusal.code}{rule}"
     names = dict.fromkeys(each.header for each in failure.mismatches if each.header)
     for name in names:
-        for slot in slots_of(failure.trial, name):
+        for slot in slots_of(failure.trial.explanation, name):
             yield from (f"    {line}" for line in render_slot(slot).splitlines())
     yield f"    $ {failure.command}"
 
@@ -97,7 +97,8 @@ def _coverage_lines(coverage: Coverage) -> Iterator[str]:
         if each.matched:
             yield f"  {each.rule.where}  {each.rule.id}  no test where it {branch}"
     for rule in coverage.unmeasured:
-        yield f"  {rule.where}  {rule.id}  is not about requests, and not measured"
+        about = "is not measured: it is about records, or answers in shadow"
+        yield f"  {rule.where}  {rule.id}  {about}"
 
 
 # -- TAP

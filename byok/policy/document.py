@@ -112,7 +112,7 @@ def _rule(reader: Reader, item: object, path: Path, bound: Match | None) -> Rule
         unless=unless,
         lock=lock,
         why=why,
-        direction=_direction(reader, data, path),
+        direction=read_direction(reader, data, path),
         shadow=_is_shadow(reader, data, path),
     )
     rule = read_action(reader, data["action"], (*path, "action"), rule)
@@ -147,7 +147,8 @@ def _rule(reader: Reader, item: object, path: Path, bound: Match | None) -> Rule
     return rule
 
 
-def _direction(reader: Reader, data: Mapping[str, object], path: Path) -> Direction:
+def read_direction(reader: Reader, data: Mapping[str, object], path: Path) -> Direction:
+    """Return which way the fields travel that *data* is about."""
     words = tuple(each.value for each in Direction)
     word = data.get("direction", Direction.REQUEST.value)
     return Direction(reader.one_of(word, (*path, "direction"), words) or words[0])

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Self, TypeVar
 
 from byok.policy.match import Glob
-from byok.policy.rules import BUILT_IN, Where
+from byok.policy.rules import BUILT_IN, Direction, Where
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,8 +12,9 @@ class Given:
     """
     A request, as far as a test describes it: what is left open is None.
 
-    `headers` hold placeholders, never a real credential. `deployment_at` is where
-    the deployment was named.
+    `headers` hold placeholders, never a real credential; in a test of an answer
+    they are the answer's, and `payer` says for whom. `deployment_at` is where the
+    deployment was named.
     """
 
     route: str | None = None
@@ -25,6 +26,7 @@ class Given:
     tags: tuple[str, ...] | None = None
     client_ip: str | None = None
     stream: bool | None = None
+    payer: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
     body: str | None = None
     deployment_at: Where = BUILT_IN
@@ -49,6 +51,7 @@ class Given:
             tags=_first(self.tags, defaults.tags),
             client_ip=_first(self.client_ip, defaults.client_ip),
             stream=self.stream if brings_body else _first(self.stream, defaults.stream),
+            payer=_first(self.payer, defaults.payer),
             headers=(*others, *self.headers),
             body=self.body if brings_model else _first(self.body, defaults.body),
             deployment_at=self.deployment_at
@@ -105,11 +108,19 @@ class Expected:
     never_sends_class: tuple[Glob, ...] = ()
     never_to_untrusted: bool = False
     shadow: tuple[ShadowExpected, ...] | None = None
+    # Of an answer: what goes back as it came, what does not, what is put in.
+    kept: tuple[str, ...] = ()
+    stripped: tuple[str, ...] = ()
+    added: tuple[tuple[str, str | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One test: a request, or for `every` all that its wide words stand for."""
+    """
+    One test: a request, or for `every` all that its wide words stand for.
+
+    With `direction` response it is about the answer to one.
+    """
 
     name: str
     where: Where
@@ -117,6 +128,7 @@ class Case:
     expected: Expected
     every: bool = False
     defaults: Given = Given()
+    direction: Direction = Direction.REQUEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

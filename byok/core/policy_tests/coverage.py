@@ -13,7 +13,8 @@ from byok.core.exchange import Decided
 from byok.policy import classes, passing
 from byok.policy.classes import Classified, How
 from byok.policy.match import Context, Match
-from byok.policy.outcome import Outcome
+from byok.policy.outcome import Injection, Outcome, Verdict
+from byok.policy.responses import ResponseOutcome
 from byok.policy.rules import Action, Direction, Rule, Tier, When
 
 DECIDES = "decides"
@@ -89,17 +90,43 @@ class Meter:
 
     def note(self, decided: Decided) -> None:
         """Note what *decided* shows."""
-        outcome, context = decided.outcome, decided.context
-        for found, end in _ends_reached(outcome):
+        outcome = decided.outcome
+        self._note_ends(_ends_reached(outcome))
+        questions = tuple(_questions(outcome))
+        source = outcome.credential.source
+        self._note_held(Direction.REQUEST, questions, decided.context, source)
+
+    def note_answer(
+        self, decided: Decided, outcome: ResponseOutcome, source: str
+    ) -> None:
+        """Note what an answer to *decided* shows, where *source* paid."""
+        self._note_ends(_ends_of_fields(outcome.verdicts, outcome.injections))
+        questions = tuple(
+            (name.decode("latin-1"), _named(name), source)
+            for name, _ in outcome.headers
+        )
+        self._note_held(Direction.RESPONSE, questions, decided.context, source)
+
+    def _note_ends(self, ends: Iterable[tuple[_RuleKey, str]]) -> None:
+        for found, end in ends:
             key = self._grants.get(found[1], found) if _is_asking(found) else found
             self._matched.add(key)
             self._ends.setdefault(key, set()).add(end)
-        questions = tuple(_questions(outcome))
+
+    def _note_held(
+        self,
+        direction: Direction,
+        questions: Sequence[_Question],
+        context: Context,
+        source: str,
+    ) -> None:
         for rule in self._rules:
+            if rule.direction is not direction:
+                continue
             key = _key(rule)
             holding = [
                 each
-                for each in _asked(rule, questions, outcome)
+                for each in _asked(rule, questions, source)
                 if _holds(rule.match, each, context)
             ]
             if not holding:
@@ -135,8 +162,10 @@ class Meter:
 
 
 def _is_measured(rule: Rule) -> bool:
-    # Logs and answers are decided when there are any, and a test has none.
-    return rule.action is not Action.LOG and rule.direction is Direction.REQUEST
+    # What may stand in a record is decided when there is one, and a test has none.
+    # What would become of an answer nobody works out.
+    is_answer = rule.direction is Direction.RESPONSE
+    return rule.action is not Action.LOG and not (is_answer and rule.shadow)
 
 
 def _key(rule: Rule) -> _RuleKey:
@@ -152,13 +181,19 @@ def _ends_of(rule: Rule) -> tuple[str, ...]:
     return tuple(ends)
 
 
-def _ends_reached(outcome: Outcome) -> Iterator[tuple[_RuleKey, str]]:
-    for verdict in outcome.verdicts:
+def _ends_of_fields(
+    verdicts: Iterable[Verdict], injections: Iterable[Injection]
+) -> Iterator[tuple[_RuleKey, str]]:
+    for verdict in verdicts:
         for rule in chain((verdict.rule,), verdict.beside):
             if rule is not None:
                 yield _granting(rule), DECIDES
-    for each in outcome.injections:
+    for each in injections:
         yield _key(each.rule), DECIDES if each.applied else KEPT
+
+
+def _ends_reached(outcome: Outcome) -> Iterator[tuple[_RuleKey, str]]:
+    yield from _ends_of_fields(outcome.verdicts, outcome.injections)
     if outcome.denied is not None:
         yield _key(outcome.denied.rule), DECIDES
     for difference in outcome.shadow:
@@ -185,17 +220,20 @@ def _questions(outcome: Outcome) -> Iterator[_Question]:
         yield text, kind, None if kind.is_provider_credential else source
         asked = passing.asked_name(name, kind)
         if asked:
-            cls = classes.class_of_name(asked)
-            yield asked.decode("latin-1"), Classified(cls=cls, how=How.NAME), source
+            yield asked.decode("latin-1"), _named(asked), source
+
+
+def _named(name: bytes) -> Classified:
+    return Classified(cls=classes.class_of_name(name), how=How.NAME)
 
 
 def _asked(
-    rule: Rule, questions: Iterable[_Question], outcome: Outcome
+    rule: Rule, questions: Iterable[_Question], source: str
 ) -> Iterable[_Question]:
     header = rule.match.header
     if rule.action in _ABOUT_REQUEST and header.is_empty:
         name = rule.inject.name.decode("latin-1") if rule.inject else ""
-        return [(name, _NO_FIELD, outcome.credential.source)]
+        return [(name, _NO_FIELD, source)]
     # A rule that asks for a field not to be there holds where it decides.
     return () if header.present is False else questions
 

@@ -10,19 +10,13 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import Final
 
-from byok.core.policy_tests.cases import (
-    Case,
-    Expected,
-    Given,
-    HeaderExpected,
-    ShadowExpected,
-    Suite,
-)
+from byok.core.policy_tests.cases import Case, Expected, Given, Suite
+from byok.core.policy_tests.expected_document import PAYERS, ExpectedReading
 from byok.core.policy_tests.wide import WIDE
 from byok.core.supposed import PLACEHOLDERS, UnknownPlaceholderError, filled
-from byok.policy import slot
+from byok.policy.document import read_direction
 from byok.policy.reader import Locate, Path, Problem, Reader, holds_credential
-from byok.policy.rules import Action, Tier
+from byok.policy.rules import Direction, Tier
 
 DOCUMENT_KEYS: Final = (
     "apiVersion",
@@ -33,8 +27,8 @@ DOCUMENT_KEYS: Final = (
     "tests",
     "forall",
 )
-TEST_KEYS: Final = ("name", "given", "expect")
-FORALL_KEYS: Final = ("name", "headers", "given", "expect")
+TEST_KEYS: Final = ("name", "direction", "given", "expect")
+FORALL_KEYS: Final = ("name", "direction", "headers", "given", "expect")
 GIVEN_KEYS: Final = (
     "route",
     "model",
@@ -45,41 +39,12 @@ GIVEN_KEYS: Final = (
     "tags",
     "client_ip",
     "stream",
+    "payer",
     "headers",
     "body",
 )
-EXPECT_KEYS: Final = (
-    "verdict",
-    "status",
-    "code",
-    "rule",
-    "header",
-    "credential",
-    "sends",
-    "never_sends",
-    "never_sends_class",
-    "never_sends_class_to_untrusted",
-    "shadow",
-)
-HEADER_KEYS: Final = ("verdict", "by", "sent_as", "class")
-CREDENTIAL_KEYS: Final = ("source", "payer")
-SHADOW_KEYS: Final = ("would", "by")
 METADATA_KEYS: Final = ("name", "owner", "description")
 
-VERDICTS: Final = ("allow", "deny")
-FATES: Final = tuple(
-    each.word
-    for each in (
-        Action.FORWARD,
-        Action.STRIP,
-        Action.REDACT,
-        Action.RENAME,
-        Action.FILTER,
-        Action.DENY,
-    )
-)
-SOURCES: Final = (*slot.SOURCES, slot.NONE)
-PAYERS: Final = tuple(dict.fromkeys(slot.PAYERS.values()))
 _TEXTS = ("route", "model", "deployment", "key", "team", "user", "client_ip")
 
 
@@ -126,15 +91,28 @@ class _Reading:
     def _case(self, item: object, path: Path, defaults: Given) -> Case:
         every = path[0] == "forall"
         data = self.reader.mapping(item, path, FORALL_KEYS if every else TEST_KEYS)
+        direction = read_direction(self.reader, data, path)
+        is_answer = direction is Direction.RESPONSE
+        # Headers that requests have by default are none of an answer.
+        defaults = replace(defaults, headers=()) if is_answer else defaults
         given = self._given(data.get("given", {}), (*path, "given"), wide=every)
         if "headers" in data and every:
             headers = self._headers(data["headers"], (*path, "headers"), wide=True)
             given = replace(given, headers=(*given.headers, *headers))
+        if given.payer is not None and not is_answer:
+            self.reader.problem(
+                "E205",
+                (*path, "given", "payer"),
+                "who pays for a request is said by the credentials that it brings",
+                "give headers, or make it a test of an answer with direction: response",
+            )
         whole = given.over(defaults)
         expected = Expected()
         if "expect" in data:
             names = tuple(name for name, _ in whole.headers)
-            expected = self._expected(data["expect"], (*path, "expect"), names=names)
+            reading = ExpectedReading(self.reader, names)
+            read = reading.answer if is_answer else reading.request
+            expected = read(data["expect"], (*path, "expect"))
         elif isinstance(item, Mapping):
             self.reader.problem("E114", path, "a test needs expect")
         return Case(
@@ -144,6 +122,7 @@ class _Reading:
             expected=expected,
             every=every,
             defaults=defaults,
+            direction=direction,
         )
 
     def _name(self, data: Mapping[str, object], path: Path, given: Given) -> str:
@@ -174,6 +153,9 @@ class _Reading:
             client_ip=texts.get("client_ip"),
             deployment_at=reader.locate((*path, "deployment")),
         )
+        if "payer" in data:
+            payer = reader.one_of(data["payer"], (*path, "payer"), PAYERS)
+            given = replace(given, payer=payer)
         if "tags" in data:
             # No tags at all is something to say of a caller.
             tags = data["tags"]
@@ -255,133 +237,3 @@ class _Reading:
             "write a placeholder such as <anthropic.api_key>",
         )
         return ""
-
-    # -- what is expected
-
-    def _expected(
-        self, value: object, path: Path, *, names: tuple[str, ...]
-    ) -> Expected:
-        reader = self.reader
-        data = reader.mapping(value, path, EXPECT_KEYS)
-        if isinstance(value, Mapping) and not value:
-            reader.problem("E114", path, "a test expects something")
-        credential = reader.mapping(
-            data.get("credential", {}), (*path, "credential"), CREDENTIAL_KEYS
-        )
-        untrusted = data.get("never_sends_class_to_untrusted", False)
-        return Expected(
-            verdict=self._word(data, path, "verdict", VERDICTS),
-            status=self._status(data, path),
-            code=self._text(data, path, "code"),
-            rule=self._text(data, path, "rule"),
-            headers=self._header(data.get("header", {}), (*path, "header"), names),
-            source=self._word(credential, (*path, "credential"), "source", SOURCES),
-            payer=self._word(credential, (*path, "credential"), "payer", PAYERS),
-            sends=self._names(data, path, "sends"),
-            never_sends=self._names(data, path, "never_sends"),
-            never_sends_class=reader.globs(
-                data["never_sends_class"], (*path, "never_sends_class")
-            )
-            if "never_sends_class" in data
-            else (),
-            never_to_untrusted=reader.boolean(
-                untrusted, (*path, "never_sends_class_to_untrusted")
-            )
-            or False,
-            shadow=self._shadow(data["shadow"], (*path, "shadow"))
-            if "shadow" in data
-            else None,
-        )
-
-    def _word(
-        self, data: Mapping[str, object], path: Path, key: str, words: Sequence[str]
-    ) -> str:
-        if key not in data:
-            return ""
-        return self.reader.one_of(data[key], (*path, key), words) or ""
-
-    def _text(self, data: Mapping[str, object], path: Path, key: str) -> str:
-        return self.reader.text(data.get(key, ""), (*path, key))
-
-    def _names(
-        self, data: Mapping[str, object], path: Path, key: str
-    ) -> tuple[str, ...]:
-        if key not in data:
-            return ()
-        return tuple(
-            name.lower() for name in self.reader.texts(data[key], (*path, key))
-        )
-
-    def _status(self, data: Mapping[str, object], path: Path) -> int:
-        status = data.get("status", 0)
-        if isinstance(status, int) and not isinstance(status, bool):
-            return status
-        self.reader.problem("E101", (*path, "status"), "a number is needed here")
-        return 0
-
-    def _header(
-        self, value: object, path: Path, names: tuple[str, ...]
-    ) -> tuple[HeaderExpected, ...]:
-        if not isinstance(value, Mapping):
-            self.reader.problem("E101", path, "a mapping is needed here")
-            return ()
-        out: list[HeaderExpected] = []
-        for key, said in value.items():
-            name, at = str(key).lower(), (*path, str(key))
-            if name not in names:
-                near = get_close_matches(name, names, n=1)
-                self.reader.problem(
-                    "E231",
-                    at,
-                    "this header is expected and not given",
-                    f"did you mean {near[0]}?"
-                    if near
-                    else "write it into headers, with the value it comes with",
-                )
-            # A bare word is the verdict.
-            data = (
-                {"verdict": said}
-                if isinstance(said, str)
-                else self.reader.mapping(said, at, HEADER_KEYS)
-            )
-            out.append(
-                HeaderExpected(
-                    name=name,
-                    verdict=self._word(data, at, "verdict", FATES),
-                    by=self._text(data, at, "by"),
-                    sent_as=self._text(data, at, "sent_as").lower(),
-                    cls=self._text(data, at, "class"),
-                )
-            )
-        return tuple(out)
-
-    def _shadow(self, value: object, path: Path) -> tuple[ShadowExpected, ...]:
-        if not isinstance(value, Mapping):
-            self.reader.problem("E101", path, "a mapping is needed here")
-            return ()
-        out: list[ShadowExpected] = []
-        for key, said in value.items():
-            at = (*path, str(key))
-            kind, colon, name = str(key).partition(":")
-            if not (
-                (kind in ("header", "out") and name)
-                or (kind in ("credential", "request") and not colon)
-            ):
-                self.reader.problem(
-                    "E105",
-                    at,
-                    "header:NAME, out:NAME, credential or request is needed here",
-                )
-            data = (
-                {"would": said}
-                if isinstance(said, str)
-                else self.reader.mapping(said, at, SHADOW_KEYS)
-            )
-            out.append(
-                ShadowExpected(
-                    slot=str(key).lower(),
-                    would=self._text(data, at, "would"),
-                    by=self._text(data, at, "by"),
-                )
-            )
-        return tuple(out)

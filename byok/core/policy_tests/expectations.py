@@ -51,9 +51,9 @@ def mismatches(
     )
 
 
-def slots_of(trial: Trial, name: str) -> Sequence[Json]:
+def slots_of(explanation: Json, name: str) -> Sequence[Json]:
     """Return what the explanation says of each field called *name*."""
-    slots = cast("Sequence[Json]", trial.explanation["slots"])
+    slots = cast("Sequence[Json]", explanation["slots"])
     return [each for each in slots if each["slot"] == f"header:{name}"]
 
 
@@ -81,7 +81,7 @@ def _of_request(expected: Expected, trial: Trial) -> Iterator[Mismatch]:
 def _of_header(
     expected: HeaderExpected, trial: Trial, ids: frozenset[str]
 ) -> Iterator[Mismatch]:
-    slots = slots_of(trial, expected.name)
+    slots = slots_of(trial.explanation, expected.name)
     if not slots:
         # It was given: the request was refused before anybody looked at it.
         refusal = trial.refusal
@@ -93,12 +93,13 @@ def _of_header(
             else "none",
         )
     for each in slots:
-        yield from _of_slot(expected, each, ids)
+        yield from of_slot(expected, each, ids)
 
 
-def _of_slot(
+def of_slot(
     expected: HeaderExpected, slot: Json, ids: frozenset[str]
 ) -> Iterator[Mismatch]:
+    """Yield in what one field, as it is explained in *slot*, is not as *expected*."""
     determining = cast("Sequence[Json]", slot["determining"])
     decided_by = [str(each["rule"]) for each in determining]
     for what, wanted, got in (

@@ -1,11 +1,19 @@
 """Suites run from the first case to the last, and what came of it."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from byok.core.exchange import Decided
-from byok.core.policy_tests.cases import Case, Suite
+from byok.core.policy_tests.answers import (
+    DEFAULT_FORWARD,
+    TAKEN_OFF,
+    AnswerTrial,
+    answer_mismatches,
+    attempt_answer,
+)
+from byok.core.policy_tests.cases import Case, Given, Suite
 from byok.core.policy_tests.coverage import Coverage, Meter
 from byok.core.policy_tests.expectations import Mismatch, mismatches
 from byok.core.policy_tests.trial import Bench, Trial, attempt, command
@@ -13,11 +21,18 @@ from byok.core.policy_tests.wide import TooWideError, requests_of
 from byok.policy import floor
 from byok.policy.floor import FLOOR
 from byok.policy.plan import DEFAULT_DENY
-from byok.policy.rules import Where
+from byok.policy.rules import Direction, Where
 
 # What decides and stands in no list of rules.
 _WITHOUT_RULE = frozenset(
-    {DEFAULT_DENY, "request.x-pass", floor.SINGLE_CREDENTIAL, floor.PLAINTEXT}
+    {
+        DEFAULT_DENY,
+        DEFAULT_FORWARD,
+        TAKEN_OFF,
+        "request.x-pass",
+        floor.SINGLE_CREDENTIAL,
+        floor.PLAINTEXT,
+    }
 )
 # Of a test for many requests that fails for many, the first ones say enough.
 SHOWN = 3
@@ -27,7 +42,7 @@ SHOWN = 3
 class Failure:
     """One request that is not treated as expected, and the command that shows it."""
 
-    trial: Trial
+    trial: Trial | AnswerTrial
     mismatches: tuple[Mismatch, ...]
     command: str
 
@@ -128,22 +143,44 @@ def _run(case: Case, bench: Bench, meter: Meter, ids: frozenset[str]) -> Result:
     try:
         for given in requests_of(case, bench.gateway.table, bench.gateway.plans.rules):
             requests += 1
-            trial = attempt(given, bench)
-            if isinstance(trial.result, Decided):
-                meter.note(trial.result)
-            wrong = mismatches(case.expected, trial, rules=ids)
+            trial, wrong = _tried(case, given, bench, meter, ids)
             if not wrong:
                 continue
             failed += 1
             if len(failures) < SHOWN:
                 failures.append(
                     Failure(
-                        trial=trial, mismatches=wrong, command=command(given, bench)
+                        trial=trial,
+                        mismatches=wrong,
+                        command=_command(case, given, bench),
                     )
                 )
     except TooWideError as error:
         return Result(case=case, error=str(error), error_at=case.where)
     return Result(case=case, requests=requests, failed=failed, failures=tuple(failures))
+
+
+def _tried(
+    case: Case, given: Given, bench: Bench, meter: Meter, ids: frozenset[str]
+) -> tuple[Trial | AnswerTrial, tuple[Mismatch, ...]]:
+    if case.direction is Direction.RESPONSE:
+        answer = attempt_answer(given, bench)
+        if answer.decided is not None and answer.outcome is not None:
+            meter.note_answer(answer.decided, answer.outcome, answer.source)
+        return answer, answer_mismatches(case.expected, answer, rules=ids)
+    trial = attempt(given, bench)
+    if isinstance(trial.result, Decided):
+        meter.note(trial.result)
+    return trial, mismatches(case.expected, trial, rules=ids)
+
+
+def _command(case: Case, given: Given, bench: Bench) -> str:
+    """Return what shows the failure by itself."""
+    if case.direction is Direction.REQUEST:
+        return command(given, bench)
+    # No request shows what becomes of an answer.
+    words = ["byok", "policy", "test", "-c", bench.config, case.where.file]
+    return shlex.join(words)
 
 
 def _unknown_deployment(case: Case, bench: Bench) -> Result | None:

@@ -75,10 +75,10 @@ def attempt(given: Given, bench: Bench) -> Trial:
         (name.encode("latin-1", "replace"), filled(name, value).encode())
         for name, value in given.headers
     )
-    caller = _caller(given, headers, bench)
+    caller = caller_of(given, headers, bench)
     target = (given.route or MESSAGES.id).encode("utf-8", "surrogateescape")
     result: Decided | Refusal
-    facts = _facts(given, target, headers, bench)
+    facts = facts_of(given, target, headers, bench)
     if isinstance(facts, Refusal):
         known, result = None, facts
     else:
@@ -99,9 +99,10 @@ def attempt(given: Given, bench: Bench) -> Trial:
     )
 
 
-def _facts(
+def facts_of(
     given: Given, target: bytes, headers: Headers, bench: Bench
 ) -> RequestFacts | Refusal:
+    """Return what the gateway would know of the request *given*."""
     refusal = check_head(target, headers)
     if refusal is not None:
         return refusal
@@ -125,7 +126,7 @@ def model_of(given: Given, bench: Bench) -> str:
     return supposed_model(table, table.named(given.deployment or ""))
 
 
-def _caller(given: Given, headers: Headers, bench: Bench) -> Caller:
+def caller_of(given: Given, headers: Headers, bench: Bench) -> Caller:
     """
     Return whoever holds the key that is named, or one that no rule names.
 

@@ -16,8 +16,9 @@ from byok.core.providers import PROVIDERS
 from byok.core.routes import CHAT_COMPLETIONS, Dialect
 from byok.core.routing import Deployment, DeploymentTable
 from byok.core.supposed import PLACEHOLDERS, supposed_model
+from byok.policy import classes, slot
 from byok.policy.match import Glob, Match
-from byok.policy.rules import Rule
+from byok.policy.rules import Direction, Rule
 
 # Words that stand for each of several placeholders.
 WIDE: Mapping[str, tuple[str, ...]] = {
@@ -57,13 +58,17 @@ def requests_of(
     headers = [
         [(name, text) for text in _values(value)] for name, value in case.given.headers
     ]
-    count = len(deployments) * len(callers) * prod(map(len, headers))
+    payers = [_payers(case, found) for found in deployments]
+    count = sum(map(len, payers)) * len(callers) * prod(map(len, headers))
     if count > LIMIT:
         raise TooWideError(count)
-    for found, caller in product(deployments, callers):
+    for (found, paying), caller in product(
+        zip(deployments, payers, strict=True), callers
+    ):
         there = _at(caller, found, table)
-        for chosen in product(*headers):
-            yield replace(there, headers=chosen).over(case.defaults)
+        for payer, chosen in product(paying, product(*headers)):
+            given = replace(there, payer=payer, headers=chosen)
+            yield given.over(case.defaults)
 
 
 def named_in(rules: Iterable[Rule], dimension: str) -> tuple[str, ...]:
@@ -95,6 +100,19 @@ def _deployments(given: Given, table: DeploymentTable) -> list[Deployment]:
         found = table.named(given.deployment)
         return [] if found is None else [found]
     return [each for each in table.deployments if each.provider in PROVIDERS]
+
+
+def _payers(case: Case, found: Deployment) -> tuple[str | None, ...]:
+    """Return who may pay for an answer; of a request it is its headers that say."""
+    said = case.given.payer or case.defaults.payer
+    if case.direction is Direction.REQUEST or said is not None:
+        return (said,)
+    payers = [slot.PAYERS[slot.DEPLOYMENT]]
+    if found.trusted - {classes.ANTHROPIC_OAUTH}:
+        payers.append(slot.PAYERS[slot.CLIENT_API_KEY])
+    if classes.ANTHROPIC_OAUTH in found.trusted:
+        payers.append(slot.PAYERS[slot.CLIENT_OAUTH])
+    return tuple(payers)
 
 
 def _callers(case: Case, rules: Sequence[Rule]) -> list[Given]:

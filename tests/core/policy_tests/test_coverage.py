@@ -155,11 +155,17 @@ def test_a_shadow_without_a_rule_of_its_own_covers_none():
     assert ends(found) == [("a", True, (DECIDES,), ())]
 
 
-def test_logs_and_answers_are_not_measured():
+def test_logs_and_answers_in_shadow_are_not_measured():
     found = covered(
         "headers: {x-foo: 1}",
         {"id": "log", "match": FOO, "action": {"log": "drop"}},
-        {"id": "back", "direction": "response", "match": FOO, "action": "strip"},
+        {
+            "id": "back",
+            "direction": "response",
+            "match": FOO,
+            "action": "strip",
+            "mode": "shadow",
+        },
     )
 
     assert [each.id for each in found.unmeasured] == ["log", "back"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from byok.core.policy_tests import document
+from byok.core.policy_tests import document, expected_document
 from byok.core.policy_tests.cases import (
     Expected,
     Given,
@@ -16,7 +16,7 @@ from byok.core.policy_tests.cases import (
 )
 from byok.core.policy_tests.document import read_suite
 from byok.policy.match import Glob
-from byok.policy.rules import Where
+from byok.policy.rules import Direction, Where
 from byok.resources import schema_file
 from tests.core.policy_tests.papers import locate, problems, read, suite
 from tests.support import keys
@@ -321,11 +321,21 @@ def test_the_schema_is_one():
         (document.TEST_KEYS, SCHEMA["$defs"]["test"]),
         (document.FORALL_KEYS, SCHEMA["$defs"]["forall"]),
         (document.GIVEN_KEYS, SCHEMA["$defs"]["given"]),
-        (document.EXPECT_KEYS, SCHEMA["$defs"]["expect"]),
-        (document.HEADER_KEYS, SCHEMA["$defs"]["header"]),
-        (document.SHADOW_KEYS, SCHEMA["$defs"]["shadow"]),
         (
-            document.CREDENTIAL_KEYS,
+            [
+                *expected_document.EXPECT_KEYS,
+                *(
+                    each
+                    for each in expected_document.ANSWER_KEYS
+                    if each not in expected_document.EXPECT_KEYS
+                ),
+            ],
+            SCHEMA["$defs"]["expect"],
+        ),
+        (expected_document.HEADER_KEYS, SCHEMA["$defs"]["header"]),
+        (expected_document.SHADOW_KEYS, SCHEMA["$defs"]["shadow"]),
+        (
+            expected_document.CREDENTIAL_KEYS,
             SCHEMA["$defs"]["expect"]["properties"]["credential"],
         ),
     ],
@@ -338,13 +348,15 @@ def test_the_schema_has_the_readers_keys(keys_of_reader, part):
 def test_the_schema_has_the_readers_words():
     properties = SCHEMA["$defs"]["expect"]["properties"]
 
-    assert properties["verdict"]["enum"] == list(document.VERDICTS)
+    assert properties["verdict"]["enum"] == list(expected_document.VERDICTS)
     assert SCHEMA["$defs"]["header"]["properties"]["verdict"]["enum"] == list(
-        document.FATES
+        expected_document.FATES
     )
+    given = SCHEMA["$defs"]["given"]["properties"]
+    assert set(given["payer"]["enum"]) == set(expected_document.PAYERS)
     credential = properties["credential"]["properties"]
-    assert credential["source"]["enum"] == list(document.SOURCES)
-    assert credential["payer"]["enum"] == list(document.PAYERS)
+    assert credential["source"]["enum"] == list(expected_document.SOURCES)
+    assert credential["payer"]["enum"] == list(expected_document.PAYERS)
 
 
 _VALUES = st.recursive(
@@ -353,7 +365,14 @@ _VALUES = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                [*document.GIVEN_KEYS, *document.EXPECT_KEYS, "name", "expect", "x-foo"]
+                [
+                    *document.GIVEN_KEYS,
+                    *expected_document.EXPECT_KEYS,
+                    *expected_document.ANSWER_KEYS,
+                    "name",
+                    "expect",
+                    "x-foo",
+                ]
             ),
             inner,
             max_size=4,
@@ -365,6 +384,77 @@ _VALUES = st.recursive(
 
 @given(tests=_VALUES, defaults=_VALUES)
 def test_no_data_makes_the_reader_fail(tests, defaults):
-    data = {"tests": [tests], "forall": tests, "defaults": defaults}
+    answers = [{"direction": "response", "given": tests, "expect": tests}]
+    data = {"tests": [tests, *answers], "forall": tests, "defaults": defaults}
 
     read_suite(data, file="x", locate=locate)
+
+
+# Answers
+
+ANSWER = """\
+tests:
+  - name: one
+    direction: response
+    given: {%s}
+    expect: {%s}
+"""
+
+
+def test_an_answer_has_words_of_its_own():
+    found = suite(
+        "defaults: {deployment: d, headers: {x-foo: 1}}\n"
+        + ANSWER
+        % (
+            "payer: user-key, headers: {X-One: 1, x-two: 2}",
+            (
+                "kept: X-One, stripped: [x-two], added: {X-New: v},"
+                " header: {x-one: forward}"
+            ),
+        )
+    )
+
+    (case,) = found.cases
+    assert case.direction is Direction.RESPONSE
+    assert case.given.payer == "user-key"
+    assert case.given.deployment == "d"
+    # What a request has by default is nothing that an answer has.
+    assert case.given.headers == (("x-one", "1"), ("x-two", "2"))
+    assert case.expected == Expected(
+        headers=(HeaderExpected(name="x-one", verdict="forward"),),
+        kept=("x-one",),
+        stripped=("x-two",),
+        added=(("x-new", "v"),),
+    )
+
+
+def test_what_is_added_may_be_named_alone():
+    (case,) = suite(ANSWER % ("", "added: [x-a, x-b]")).cases
+
+    assert case.expected.added == (("x-a", None), ("x-b", None))
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "place"),
+    [
+        (ANSWER % ("", "sends: x-a"), "E102", "tests.0.expect.sends"),
+        (ANSWER % ("", ""), "E114", "tests.0.expect"),
+        (ANSWER % ("", "kept: x-a"), "E231", "tests.0.expect.kept"),
+        (ANSWER % ("", "stripped: x-a"), "E231", "tests.0.expect.stripped"),
+        (ANSWER % ("headers: {x-a: 1}", "header: {x-a: filter}"), "E105", None),
+        (ANSWER % ("payer: me", "added: x-a"), "E105", "tests.0.given.payer"),
+        (ANSWER % ("", "added: {x-a: 1}"), "E101", "tests.0.expect.added.x-a"),
+        (
+            ANSWER.replace("response", "back") % ("", "verdict: allow"),
+            "E105",
+            "tests.0.direction",
+        ),
+        (with_given("payer: org"), "E205", "tests.0.given.payer"),
+        (with_expected("kept: x-a"), "E102", "tests.0.expect.kept"),
+    ],
+)
+def test_what_is_wrong_about_an_answer_is_told(text, code, place):
+    (found,) = problems(text)
+
+    assert found[0] == code
+    assert place in {None, found[1]}
