@@ -52,7 +52,10 @@ def keys_of(config: Config) -> Keys:
 
     def find(key_id: str) -> VirtualKey | None:
         if key_id not in known:
-            known[key_id] = peek_key(_path(config), key_id)
+            try:
+                known[key_id] = peek_key(_path(config), key_id)
+            except StoreUnavailable as error:
+                _unusable(error, config)
         return known[key_id]
 
     return find

@@ -11,7 +11,7 @@ from byok.cli.request_input import RequestInput, merged
 from byok.config import Config
 from byok.core.admission import admit_key, admit_master, admit_single_user
 from byok.core.carriers import Presented, carriers, find_key
-from byok.core.errors import Refusal
+from byok.core.errors import Refusal, StoreUnavailable
 from byok.core.exchange import Caller, Decided, decide
 from byok.core.explain import Setting, explain
 from byok.core.facts import RequestFacts
@@ -162,14 +162,18 @@ class DryRun:
         if key is None:
             return self._presented(presented)
         carrier, secret = self._came(key, presented, first=order[0].decode())
-        record = peek_key(
-            store_path(self._config.store_url, base=self._config.directory), key
-        )
-        if record is not None:
-            return self._recorded(key, record, carrier, secret)
-        self._assumed.append(
-            f"no record of the key {key} was found; it may use every model"
-        )
+        path = store_path(self._config.store_url, base=self._config.directory)
+        try:
+            record = peek_key(path, key)
+        except StoreUnavailable as error:
+            self._warnings.append(f"the key {key} could not be looked up: {error}")
+            self._assumed.append(f"the key {key} exists, and may use every model")
+        else:
+            if record is not None:
+                return self._recorded(key, record, carrier, secret)
+            self._assumed.append(
+                f"no record of the key {key} was found; it may use every model"
+            )
         return Caller(key_id=key, alias=key, carrier=carrier, secret=secret)
 
     def _came(
@@ -206,7 +210,7 @@ class DryRun:
         known = peek_digests(path, self._config.general.key_peppers)
         if known is None:
             self._assumed.append(
-                "no value is another key of this gateway: it has no store here to ask"
+                "no value is another key of this gateway: no store can be asked here"
             )
             return ()
         if known.is_partial:

@@ -1,7 +1,9 @@
 """Who calls, for commands that ask what becomes of somebody's requests."""
 
+from byok.cli.render import err
 from byok.config import Config
 from byok.core.carriers import carriers
+from byok.core.errors import StoreUnavailable
 from byok.core.exchange import SINGLE_USER, Caller
 from byok.core.policy_tests.wide import SOMEBODY
 from byok.store.location import store_path
@@ -19,7 +21,8 @@ def supposed_caller(
     """
     Return the holder of *key* as the store knows it, with what is said beside it.
 
-    Without a key it is somebody whom no rule names.
+    Without a key it is somebody whom no rule names. A store that cannot be read is
+    told, and the key then has no record.
     """
     if config.general.single_user:
         return SINGLE_USER
@@ -27,7 +30,10 @@ def supposed_caller(
     record = None
     if key is not None:
         path = store_path(config.store_url, base=config.directory)
-        record = peek_key(path, key)
+        try:
+            record = peek_key(path, key)
+        except StoreUnavailable as error:
+            err().line(f"the key {key} could not be looked up: {error}")
     if record is None:
         name = key or SOMEBODY
         return Caller(

@@ -17,7 +17,7 @@ BUSY_TIMEOUT_MS = 5000
 _WRITES = "byok_writes"
 _FILE = "byok_file"
 _NOT_PERMITTED = ("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_READONLY")
-_NEEDS = ". Whoever runs byok has to be able to write this file and its directory."
+NEEDS = ". Whoever runs byok has to be able to write this file and its directory."
 
 # NORMAL would be faster and may forget the last commits in a power cut; one of
 # them may be the block of a key that was leaked.
@@ -92,7 +92,7 @@ def unavailable(engine: sa.Engine, error: Exception) -> StoreUnavailable:
     """Say what the database said, without the statement."""
     said = getattr(error, "orig", None) or error
     name = getattr(said, "sqlite_errorname", "")
-    needs = _NEEDS if name.startswith(_NOT_PERMITTED) else ""
+    needs = NEEDS if name.startswith(_NOT_PERMITTED) else ""
     return StoreUnavailable(f"{engine.url.database}: {said}{needs}")
 
 

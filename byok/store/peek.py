@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from byok.core.errors import StoreUnavailable
 from byok.core.keys import Peppers, VirtualKey, is_well_formed
 from byok.core.secret import Secret
+from byok.store.engine import NEEDS
 from byok.store.keystore import Selection
 from byok.store.peppers import read_peppers
 from byok.store.sqldecisions import SqlDecisions
@@ -23,20 +24,33 @@ def peek_key(path: Path, name: str) -> VirtualKey | None:
     """
     Return the key called *name* (token id or alias) in the store at *path*.
 
-    None where there is no such key, no store yet, or one that this version
-    cannot read without migrating it: a dry run must not change anything.
+    None where there is no such key, or no store yet. Raises StoreUnavailable for a
+    store that cannot be read: one of somebody else, one that is none, or one that
+    would have to be migrated first, since a dry run must not change anything.
     """
-    if not path.is_file():
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise _unreadable(f"{path}: {error.strerror}") from error
     with _read_only(path) as engine:
         try:
             return SqlKeys(engine).maybe_by_name(name)
-        except StoreUnavailable:
-            return None
+        except StoreUnavailable as error:
+            raise _unreadable(str(error)) from error
+
+
+def _unreadable(why: str) -> StoreUnavailable:
+    what = why.removesuffix(NEEDS).rstrip(".")
+    return StoreUnavailable(
+        f"{what}. The store can be read by the user that byok runs as, once a gateway"
+        " of this version has started with it."
+    )
 
 
 def peek_keys(path: Path) -> tuple[VirtualKey, ...] | None:
-    """Return every key in the store at *path*; None where `peek_key` would say so."""
+    """Return every key in the store at *path*; None where there is none to read."""
     if not path.is_file():
         return None
     with _read_only(path) as engine:
@@ -71,7 +85,7 @@ def peek_digests(path: Path, configured: tuple[Secret, ...]) -> PeekedKeys | Non
     Return the digests of every key in the store at *path*, and its peppers.
 
     The peppers are those *configured*, or the one in the file beside the store. None
-    where that cannot be read, and where `peek_key` would say so.
+    where that cannot be read, and where there is no store to read.
     """
     if not path.is_file():
         return None
@@ -111,7 +125,7 @@ def _read_only(path: Path) -> Iterator[sa.Engine]:
     how = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
     uri = f"{path.absolute().as_uri()}?{how}"
     engine = sa.create_engine(
-        "sqlite://",
+        sa.URL.create("sqlite", database=str(path)),
         creator=lambda: sqlite3.connect(uri, uri=True, timeout=1.0),
         hide_parameters=True,
     )

@@ -77,6 +77,32 @@ def test_a_key_that_has_expired_is_refused_and_the_operator_told_why(
     assert explanation["warnings"] == ["the key anna is expired"]
 
 
+@pytest.mark.parametrize("content", ["no database at all\n" * 100, ""])
+def test_a_store_that_cannot_be_read_is_not_taken_for_one_without_the_key(
+    terminal, tmp_path, content
+):
+    (tmp_path / "byok.db").write_text(content)
+
+    explanation = terminal.explain("--key", "anna")
+
+    (warning,) = explanation["warnings"]
+    assert "the key anna could not be looked up" in warning
+    assert str(tmp_path / "byok.db") in warning
+    assert "by the user that byok runs as" in warning
+    assert "the key anna exists, and may use every model" in explanation["assumed"]
+    assert not any("no record" in each for each in explanation["assumed"])
+    assert explanation["verdict"] == "allow"
+
+
+def test_a_key_that_is_not_in_the_store_is_said_to_have_no_record(terminal):
+    terminal.run("keys", "create", "--alias", "bob")
+
+    explanation = terminal.explain("--key", "anna")
+
+    assert explanation["warnings"] == []
+    assert any("no record of the key anna" in each for each in explanation["assumed"])
+
+
 def test_the_master_key_is_refused_where_it_is_for_administration_only(tmp_path):
     general = WITH_MASTER + "  master_key_on_data_routes: false\n"
     terminal = Terminal(tmp_path, general)
@@ -255,7 +281,7 @@ def test_without_a_store_it_is_said_that_no_value_is_taken_for_one_of_its_keys(
     with_word = terminal.explain("--key", "anna", headers=(API_KEY, header))
     without = terminal.explain("--key", "anna")
 
-    said = "no value is another key of this gateway: it has no store here to ask"
+    said = "no value is another key of this gateway: no store can be asked here"
     assert said in with_word["assumed"]
     assert said not in without["assumed"]
 

@@ -173,6 +173,15 @@ def test_a_key_is_the_one_in_the_store():
     assert row(data, "x-api-key", "anthropic.api_key")["verdict"] == "strip"
 
 
+def test_a_key_that_could_not_be_looked_up_is_told():
+    Path("byok.db").write_text("no database at all\n" * 100)
+
+    result = run("policy", "effective", "--deployment", "main", "--key", "alice")
+
+    assert result.exit_code == 0
+    assert "the key alice could not be looked up" in result.stderr
+
+
 def test_a_single_user_is_nobody_else():
     config = Path("config.yaml")
     text = config.read_text().replace(

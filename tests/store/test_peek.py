@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from byok.core.errors import StoreUnavailable
 from byok.core.secret import Secret
 from byok.store.opening import open_keys
-from byok.store.peek import peek_digests, peek_key
+from byok.store.peek import peek_digests, peek_key, peek_keys
 from byok.store.peppers import pepper_path
 from tests.store.records import PEPPER, record
 from tests.support.keys import VIRTUAL_KEY, VIRTUAL_KEY_2
@@ -99,8 +100,24 @@ def test_keys_of_another_pepper_are_said_to_be_there(path):
 
 
 @pytest.mark.parametrize("content", ["", "no database at all\n" * 100])
-def test_what_cannot_be_read_is_no_key_and_stays_as_it_is(path, content):
+def test_what_cannot_be_read_is_said_and_stays_as_it_is(path, content):
     path.write_text(content)
 
-    assert peek_key(path, "anne") is None
+    with pytest.raises(StoreUnavailable, match="by the user that byok runs as"):
+        peek_key(path, "anne")
     assert path.read_text() == content
+    assert peek_keys(path) is None
+    assert peek_digests(path, (PEPPER,)) is None
+
+
+def test_a_place_that_leads_nowhere_is_no_store_that_holds_no_key(path):
+    path.symlink_to(path)
+
+    with pytest.raises(StoreUnavailable, match="symbolic links"):
+        peek_key(path, "anne")
+
+
+def test_a_directory_that_is_none_holds_no_store(path):
+    path.touch()
+
+    assert peek_key(path / "byok.db", "anne") is None
