@@ -17,7 +17,10 @@ from byok.policy.outcome import Headers
 _QUERY = re.compile(rb"[\x21-\x7e]*")
 # RFC 9110 section 5.6.2.
 _NAME = re.compile(rb"[a-z0-9!#$%&'*+.^_`|~-]+")
+# Names one by one on lines, none of which could be written in two ways.
+_PLAIN_NAMES = re.compile(rb"[a-z0-9!#$%&'*+.^`|~-]+(?:\n[a-z0-9!#$%&'*+.^`|~-]+)*")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_CONTROLS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
 
@@ -40,6 +43,10 @@ def _refuse(code: str, message: str, *, status: int = 400) -> Refusal:
 
 
 def _check_names(headers: Headers) -> Refusal | None:
+    # Looked at all at once; one by one only where there is something to find.
+    text = b"\n".join([name for name, _ in headers])
+    if _PLAIN_NAMES.fullmatch(text) and text.count(b"\n") == len(headers) - 1:
+        return None
     for name, _ in headers:
         if not _NAME.fullmatch(name):
             return _refuse(
@@ -57,6 +64,9 @@ def _check_names(headers: Headers) -> Refusal | None:
 
 
 def _check_values(headers: Headers) -> Refusal | None:
+    text = b"".join([value for _, value in headers])
+    if text.isascii() and len(text.translate(None, _CONTROLS)) == len(text):
+        return None
     for name, value in headers:
         if _CONTROL.search(value):
             return _refuse(

@@ -10,6 +10,7 @@ that a `Secret` shows too, so that one can be followed through a log.
 import math
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from twisted.python.failure import Failure
 
@@ -158,8 +159,12 @@ def _described(value: object) -> str:
 
 
 def _names_a_credential(name: object) -> bool:
-    if not isinstance(name, str):
-        return False
+    return isinstance(name, str) and _is_name_of_credential(name)
+
+
+# Asked about every field of every event, and about names that were cleaned before.
+@lru_cache(maxsize=1024)
+def _is_name_of_credential(name: str) -> bool:
     cls = class_of_name(name.lower().encode("ascii", "replace"))
     return cls == COOKIE or cls.startswith("credential.")
 

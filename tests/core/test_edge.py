@@ -44,10 +44,12 @@ def test_what_claude_code_sends_passes():
 
 
 @pytest.mark.parametrize(
-    "name", [b"", b"x a", b"x:a", "x-é".encode(), b"x-\x00", b"X-Upper", b'x-"a"']
+    "name",
+    [b"", b"x a", b"x:a", "x-é".encode(), b"x-\x00", b"X-Upper", b'x-"a"', b"x\na"],
 )
 def test_a_name_has_to_be_a_token_in_lower_case(name):
     assert code((name, b"1")) == "edge.header-name"
+    assert code((b"x-a", b"1"), (name, b"1"), (b"x-b", b"1")) == "edge.header-name"
 
 
 @pytest.mark.parametrize("name", sorted(names.INTERPRETED))
