@@ -23,9 +23,12 @@ from byok.core.errors import Refusal
 from byok.core.exchange import Decided, decide
 from byok.core.intake import check_head
 from byok.core.keys import check
+from byok.core.routes import Dialect
 from byok.core.secret import Secret
 from byok.policy import names
 from byok.policy.floor import FLOOR
+from byok.policy.rules import Rule, Tier
+from byok.web import answers
 from tests.core.asking import (
     DEVELOPER,
     GATEWAY_KEY,
@@ -33,6 +36,7 @@ from tests.core.asking import (
     deployment,
     facts,
     gateway,
+    rules_at,
     switches,
 )
 from tests.policy import hostile
@@ -167,6 +171,37 @@ def test_a_credential_that_does_not_leave_is_told_without_the_name(
     leaves = switched is ON and origin is None and value == keys.ANTHROPIC_API_KEY
     assert (found.refusal is None) is leaves
     assert leaves or readable(found.refusal)
+
+
+def denying(deny: dict[str, object], **rule: object) -> tuple[Rule, ...]:
+    """Make a policy that refuses everything."""
+    return rules_at(Tier.PACK, {"id": "own", "action": {"deny": deny}, **rule})
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        denying({}, why="Nobody sends X-Api-Key here."),
+        denying({"message": "Take x-api-key off, and X-API-KEY too."}),
+    ],
+)
+def test_what_an_operator_writes_is_said_without_the_name(rules):
+    found = decide(facts(GATEWAY_KEY), DEVELOPER, gateway(deployment(), rules=rules))
+
+    assert isinstance(found, Decided)
+    assert readable(found.refusal)
+    assert found.refusal is not None
+    assert "the API key header" in found.refusal.message
+
+
+def test_no_answer_to_claude_code_holds_the_name_whoever_wrote_it():
+    refusal = Refusal(
+        status=400, kind="api_error", code="some.code", message="Send X-Api-Key."
+    )
+
+    for dialect, hides in ((Dialect.ANTHROPIC, True), (Dialect.OPENAI, False)):
+        body = answers.encode(refusal, dialect=dialect, request_id="req_1")
+        assert (HIDDEN not in body.decode().lower()) is hides
 
 
 @given(hostile.headers(hostile.GATEWAY_KEY), st.sampled_from([None, "x-api-key"]))

@@ -6,7 +6,8 @@ rescued by a later one. A value of a provider's shape is no candidate: the
 caller's own Anthropic key is for Anthropic.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from byok.core.errors import ErrorKind, Refusal
@@ -26,6 +27,10 @@ CARRIERS: tuple[bytes, ...] = (
 
 
 _HIDDEN = b"x-api-key"
+_HIDDEN_WORD = re.compile(_HIDDEN.decode(), re.IGNORECASE)
+
+CUSTOM = 'ANTHROPIC_CUSTOM_HEADERS="x-litellm-api-key: <your byok key>"'
+"""How Claude Code is told to send the byok key where it hinders nothing else."""
 
 # Where these carry the byok key, Claude Code fills them from variables of their own.
 _OWN_VARIABLES = {
@@ -82,6 +87,11 @@ def _variable(carrier: bytes) -> str:
     return f'ANTHROPIC_CUSTOM_HEADERS="{carrier.decode()}: <your byok key>"'
 
 
+def variable_of(carrier: bytes) -> str:
+    """Name the variable of Claude Code that fills the header *carrier*."""
+    return _OWN_VARIABLES.get(carrier, "ANTHROPIC_CUSTOM_HEADERS")
+
+
 def _wrong_scheme(headers: Headers) -> Refusal:
     return refuse(
         headers,
@@ -107,7 +117,8 @@ def refuse_key(headers: Headers, carrier: str) -> Refusal:
         message=(
             f"The byok key in {shown(carrier.encode())} is not accepted: it is"
             " unknown, expired or blocked. Compare it with the key you were given (in"
-            " Claude Code it stands in ANTHROPIC_CUSTOM_HEADERS), or ask for a new one."
+            f" Claude Code it stands in {variable_of(carrier.encode())}), or ask for a"
+            " new one."
         ),
     )
 
@@ -147,8 +158,12 @@ _WORDS = {
 }
 
 
-def seen(headers: Headers) -> str:
-    """Say which credentials came, by header and class; never a value."""
+def seen(headers: Headers, ours: Collection[bytes] = ()) -> str:
+    """
+    Say which credentials came, by header and class; never a value.
+
+    *ours* are secrets of the gateway, which may have no shape that shows it.
+    """
     found: list[str] = []
     for name, value in headers:
         if not classes.class_of_name(name).startswith("credential."):
@@ -157,7 +172,9 @@ def seen(headers: Headers) -> str:
         if not value:
             found.append(f"{header} is empty")
             continue
-        found.append(f"{header} holds {named(find_credential(value))}")
+        is_ours = classes.holds_gateway_credential(value, ours)
+        cls = classes.GATEWAY if is_ours else find_credential(value)
+        found.append(f"{header} holds {named(cls)}")
     return "; ".join(found) if found else "no credential at all came"
 
 
@@ -176,3 +193,8 @@ def shown(name: bytes) -> str:
     if name == _HIDDEN:
         return "the API key header"
     return name.replace(_HIDDEN, b"(API key)").decode("latin-1")
+
+
+def readable(message: str) -> str:
+    """Return *message* so that Claude Code shows it, whoever wrote it; see `shown`."""
+    return _HIDDEN_WORD.sub("the API key header", message)

@@ -5,14 +5,14 @@ The server and `byok explain-request` call `decide`; what either shows is a fiel
 of its result. Nothing here touches a clock, a socket or a store.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import unquote_to_bytes
 
 from byok.core import edge
 from byok.core.body import splice_model
-from byok.core.carriers import identity_status, named, seen, shown
+from byok.core.carriers import identity_status, readable
 from byok.core.errors import ErrorKind, Refusal
 from byok.core.facts import RequestFacts
 from byok.core.key_policies import KeyPolicies
@@ -21,6 +21,7 @@ from byok.core.providers import PROVIDERS, slot_of
 from byok.core.routes import Dialect
 from byok.core.routing import Deployment, DeploymentTable
 from byok.core.secret import Secret
+from byok.core.unsent import why_none_leaves
 from byok.policy import classes, floor, slot
 from byok.policy.classes import holds_gateway_credential, without_scheme
 from byok.policy.match import Context
@@ -186,7 +187,7 @@ def decide(
         upstream_model=found.model_for(model),
         context=context,
         outcome=outcome,
-        refusal=_refusal(facts, found, outcome),
+        refusal=_refusal(facts, found, outcome, carrier=caller.carrier, ours=secrets),
         plan=plan,
     )
 
@@ -232,9 +233,9 @@ def gateway_secrets(caller: Caller, gateway: Gateway) -> tuple[bytes, ...]:
 
 
 def _holds_secret(query: bytes, secrets: tuple[bytes, ...]) -> bool:
-    return holds_gateway_credential(query, secrets) or holds_gateway_credential(
-        unquote_to_bytes(query), secrets
-    )
+    if holds_gateway_credential(query, secrets):
+        return True
+    return b"%" in query and holds_gateway_credential(unquote_to_bytes(query), secrets)
 
 
 def _unknown_model(model: str, caller: Caller, table: DeploymentTable) -> Refusal:
@@ -330,6 +331,9 @@ def _with_credential(facts: RequestFacts, decided: Decided) -> Headers:
     credential = decided.outcome.credential
     if credential.source == slot.DEPLOYMENT:
         return (*sends, field)
+    if field is facts.headers[credential.index]:
+        # It leaves as it came, so it is among them already.
+        return sends
     came_as = credential.name.encode()
     return tuple(field if each[0] == came_as else each for each in sends)
 
@@ -368,7 +372,12 @@ def _body(facts: RequestFacts, upstream_model: str) -> bytes:
 
 
 def _refusal(
-    facts: RequestFacts, found: Deployment, outcome: Outcome
+    facts: RequestFacts,
+    found: Deployment,
+    outcome: Outcome,
+    *,
+    carrier: str,
+    ours: Collection[bytes],
 ) -> Refusal | None:
     denied = outcome.denied
     if denied is not None:
@@ -377,9 +386,11 @@ def _refusal(
             status=denied.denial.status,
             kind=kind,
             code="policy.denied",
-            message=denied.denial.message
-            or denied.rule.why
-            or "A policy of this gateway refuses the request.",
+            message=readable(
+                denied.denial.message
+                or denied.rule.why
+                or "A policy of this gateway refuses the request."
+            ),
             rule=denied.rule.id,
         )
     credential = outcome.credential
@@ -401,66 +412,8 @@ def _refusal(
         status=status,
         kind=kind,
         code=credential.denied,
-        message=_credential_message(facts, found, credential),
+        message=why_none_leaves(
+            facts.headers, found, credential, carrier=carrier, ours=ours
+        ),
         rule=credential.removed[0].rule if credential.removed else None,
     )
-
-
-def _credential_message(
-    facts: RequestFacts, found: Deployment, credential: CredentialDecision
-) -> str:
-    if credential.removed:
-        return " ".join(_why_removed(found, credential.removed))
-    return (
-        f"No credential for {found.provider} came with this request"
-        f" ({seen(facts.headers)}), and the deployment {found.name} has no key of its"
-        " own. Sign in with /login in Claude Code, or set ANTHROPIC_API_KEY to your"
-        " own key; the byok key stays in ANTHROPIC_CUSTOM_HEADERS."
-    )
-
-
-def _why_not_trusted(found: Deployment, cls: str) -> str:
-    if cls == classes.UNKNOWN_CREDENTIAL:
-        return (
-            f"it has no shape that tells whose it is ({floor.HOST_PIN}). The operator"
-            " lets such values through with accepts_client_credential: opaque on the"
-            " deployment."
-        )
-    if cls not in PROVIDERS[found.provider].credentials:
-        return (
-            f"it is {named(cls)}, which is not sent to {found.provider}"
-            f" ({floor.HOST_PIN}). Send a credential that {found.provider} takes."
-        )
-    return (
-        f"{found.origin.host} is not trusted for it ({floor.HOST_PIN}). The operator"
-        " vouches for a host with trust_client_credentials on the deployment."
-    )
-
-
-def _why_removed(found: Deployment, removed: Sequence[slot.Removed]) -> list[str]:
-    sentences = []
-    for each in removed:
-        what = f"The credential in {shown(each.name)}"
-        if each.rule == "default-deny":
-            sentences.append(
-                f"{what} was not forwarded: no rule forwards it. The operator turns"
-                " that on with forward_llm_provider_auth_headers: true under"
-                " litellm_settings."
-            )
-        elif each.rule == floor.HOST_PIN:
-            why = _why_not_trusted(found, each.cls)
-            sentences.append(f"{what} was not forwarded: {why}")
-        elif each.rule == floor.SLOT:
-            sentences.append(
-                f"{what} was not forwarded: it does not stand there as its provider"
-                f" reads it ({each.rule}). Send the key by itself, without quotes,"
-                " spaces or other words, and with Bearer in authorization only."
-            )
-        else:
-            sentences.append(f"{what} was not forwarded, by the rule {each.rule}.")
-    sentences.append(
-        f"The deployment {found.name} has no key that could be used instead."
-        if found.api_key is None
-        else "The deployment's own key may not be used instead."
-    )
-    return sentences

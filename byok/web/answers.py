@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Mapping
 
+from byok.core.carriers import readable
 from byok.core.errors import (
     ByokError,
     EgressViolation,
@@ -92,9 +93,11 @@ def encode(
             }
         }
     else:
+        # Claude Code reads this dialect, and shows no message with one header's name.
+        message = readable(refusal.message)
         shape = {
             "type": "error",
-            "error": {"type": refusal.kind, "message": refusal.message},
+            "error": {"type": refusal.kind, "message": message},
             "request_id": request_id,
         }
     shape |= beside or {}

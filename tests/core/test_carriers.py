@@ -259,3 +259,18 @@ def test_any_headers_hold_a_key_or_give_a_refusal_without_values(headers, config
         assert len(found.key)
         values = [value for name, value in fields if name.decode() == found.carrier]
         assert any(found.key.reveal_bytes() in value for value in values)
+
+
+@pytest.mark.parametrize(
+    ("carrier", "variable"),
+    [
+        ("x-litellm-api-key", "ANTHROPIC_CUSTOM_HEADERS"),
+        ("authorization", "ANTHROPIC_AUTH_TOKEN"),
+        ("x-api-key", "ANTHROPIC_API_KEY"),
+    ],
+)
+def test_a_wrong_key_is_looked_for_in_the_variable_it_came_from(carrier, variable):
+    message = refuse_key((), carrier).message
+
+    assert f"in Claude Code it stands in {variable})" in message
+    assert message.count("ANTHROPIC_") == 1
