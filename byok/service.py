@@ -30,6 +30,7 @@ from byok.assembly import Lasting
 from byok.config import Config, Report, examine, with_master_key
 from byok.config.listeners import Listener
 from byok.core import carriers
+from byok.core.body import MAX_BODY_BYTES
 from byok.core.errors import ByokError
 from byok.logs.live import LiveSecrets
 from byok.reload.hangup import HangUp
@@ -40,8 +41,11 @@ from byok.upstream.guard import EgressGuard
 from byok.upstream.provider import IDLE_S
 from byok.web.banner import Listening, banner, listening_at
 from byok.web.decisions import DecisionLog, decision_log
-from byok.web.downstream import GatewaySite
 from byok.web.front import Front
+from byok.wire.deadlines import Deadlines
+from byok.wire.limits import ServerLimits
+from byok.wire.server import HTTPServer
+from byok.wire.serving import Serving
 
 _log = Logger(namespace="byok.service")
 
@@ -149,7 +153,14 @@ class GatewayService(MultiService):
         )
         self._reloading = Reloading(config, lasting, reread=self._reread)
         front = Front(self._reloading.current, live=self._live)
-        site = GatewaySite(front.take, reactor=self._clock)
+        site = HTTPServer(
+            Serving(
+                handler=front.take,
+                refuse=front.refuse,
+                limits=ServerLimits(body_bytes=MAX_BODY_BYTES),
+                deadlines=Deadlines(self._clock),
+            )
+        )
         self.listening = tuple(
             [await self._listen(each, site) for each in config.listen]
         )
@@ -185,7 +196,7 @@ class GatewayService(MultiService):
             )
         return config
 
-    async def _listen(self, listener: Listener, site: GatewaySite) -> Listening:
+    async def _listen(self, listener: Listener, site: HTTPServer) -> Listening:
         try:
             endpoint = serverFromString(self._reactor, listener.opened_as)
             port = await endpoint.listen(site)

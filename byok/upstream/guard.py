@@ -21,10 +21,9 @@ from byok.core.errors import EgressViolation, ProviderBroken
 from byok.core.secret import Secret
 from byok.policy import classes, names
 from byok.policy.lookalikes import lookalikes
-from byok.upstream.agent import ExchangeAgent, ProviderAnswer
-from byok.upstream.body import BytesProducer
-from byok.upstream.faults import timed_out
+from byok.upstream.agent import ExchangeAgent
 from byok.upstream.outgoing import Outgoing
+from byok.wire.answer import Answer
 
 _TOKENS = re.compile(rb"[A-Za-z0-9_-]+")
 _SLOTS = names.AMBIGUOUS_CREDENTIALS | names.NAMED_CREDENTIALS.keys()
@@ -66,9 +65,7 @@ class EgressGuard:
         outgoing: Outgoing,
         passport: Passport,
         agent: ExchangeAgent,
-        *,
-        answer_timeout_s: float,
-    ) -> ProviderAnswer:
+    ) -> Answer:
         """
         Send *outgoing* and return the answer's head, or raise `EgressViolation`.
 
@@ -91,12 +88,11 @@ class EgressGuard:
         await client.request(
             outgoing.method.decode("ascii"),
             str(outgoing.origin),
-            data=BytesProducer(outgoing.body) if outgoing.body else None,
             allow_redirects=False,
             unbuffered=True,
             # It is only asked for the time.
             reactor=self._clock,  # type: ignore[arg-type]
-        ).addTimeout(answer_timeout_s, self._clock, onTimeoutCancel=timed_out)
+        )
         if agent.answer is None:
             raise ProviderBroken("the provider's answer was lost")
         return agent.answer

@@ -14,11 +14,10 @@ from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IStreamClientEndpoint
 
 from byok.core.providers import Origin
-from byok.upstream.connection import ConnectionPool, SecuredEndpoint
 from byok.upstream.tls import connection_creator
-
-_KEPT_PER_DEPLOYMENT = 64
-_KEPT_S = 50
+from byok.wire.deadlines import Deadlines
+from byok.wire.limits import ClientLimits
+from byok.wire.pool import Pool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +31,7 @@ class LinkKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """
-    Where and how to connect, and under which key connections are kept.
-
-    *connect_timeout_s* is for everything before the request: the name, TCP and TLS.
-    """
+    """Where and how to connect, and under which key connections are kept."""
 
     key: LinkKey
     endpoint: IStreamClientEndpoint
@@ -46,14 +41,14 @@ class Link:
 class Links:
     """Every deployment's link, made once, and the connections they keep open."""
 
-    def __init__(self, reactor: object) -> None:
+    def __init__(self, reactor: object, deadlines: Deadlines, *, idle_s: float) -> None:
         self._reactor = reactor
         self._links: dict[LinkKey, Link] = {}
-        self.pool = ConnectionPool(reactor, persistent=True)
-        self.pool.maxPersistentPerHost = _KEPT_PER_DEPLOYMENT
-        self.pool.cachedConnectionTimeout = _KEPT_S
-        # A repeated request costs the client's money: that is the client's call.
-        self.pool.retryAutomatically = False
+        # Nothing is sent twice: a repeated request costs the client's money, so
+        # that is the client's call.
+        self.pool = Pool(
+            deadlines, limits=ClientLimits(answer_s=idle_s, silence_s=idle_s)
+        )
 
     def link(self, key: LinkKey, *, connect_timeout_s: float) -> Link:
         """
@@ -73,8 +68,7 @@ class Links:
 
     def close(self) -> Deferred[None]:
         """Close the idle connections; fires when they are gone."""
-        closing: Deferred[None] = self.pool.closeCachedConnections()
-        return closing
+        return self.pool.close()
 
     def _endpoint(self, key: LinkKey, timeout_s: float) -> IStreamClientEndpoint:
         origin = key.origin
@@ -86,4 +80,4 @@ class Links:
         secured: IStreamClientEndpoint = wrapClientTLS(
             connection_creator(origin.host, key.ca_file), tcp
         )
-        return SecuredEndpoint(secured)
+        return secured

@@ -10,16 +10,17 @@ from twisted.logger import Logger
 from byok.core.errors import (
     ByokError,
     ProviderBroken,
-    ProviderTimedOut,
     ProviderUnreachable,
 )
 from byok.core.exchange import Planned
 from byok.core.routing import Deployment
-from byok.upstream.agent import ExchangeAgent, ProviderAnswer
-from byok.upstream.faults import causes_of, fault_of, is_cancellation
+from byok.upstream.agent import ExchangeAgent
+from byok.upstream.faults import causes_of, fault_of
 from byok.upstream.guard import EgressGuard, IsOurs, Passport
 from byok.upstream.link import Link, LinkKey, Links
 from byok.upstream.outgoing import prepare
+from byok.wire.answer import Answer
+from byok.wire.deadlines import Deadlines
 
 IDLE_S = 600.0
 """How long a provider may be silent. Clients give up sooner, so they decide."""
@@ -41,8 +42,7 @@ class Providers:
         guard: EgressGuard | None = None,
         is_ours: IsOurs | None = None,
     ) -> None:
-        self._links = Links(reactor)
-        self._clock = clock
+        self._links = Links(reactor, Deadlines(clock), idle_s=idle_s)
         self._guard = EgressGuard(clock=clock) if guard is None else guard
         self._is_ours = is_ours
         self.idle_s = idle_s
@@ -61,7 +61,7 @@ class Providers:
 
     async def send(
         self, planned: Planned, *, gateway_secrets: Collection[bytes]
-    ) -> ProviderAnswer:
+    ) -> Answer:
         """
         Send *planned*; return once status and headers are here, or raise a fault.
 
@@ -88,22 +88,12 @@ class Providers:
             outgoing,
             link=self._link(deployment),
             pool=self._links.pool,
-            clock=self._clock,
         )
         try:
-            answer = await self._guard.send(
-                outgoing, passport, agent, answer_timeout_s=self.idle_s
-            )
-        except ProviderTimedOut as late:
-            _log.warn(
-                "{deployment}: {fault}", deployment=deployment.name, fault=str(late)
-            )
-            raise
-        except ByokError:
+            answer = await self._guard.send(outgoing, passport, agent)
+        except (ByokError, CancelledError):
             raise
         except Exception as error:
-            if is_cancellation(error):
-                raise CancelledError from error
             fault = fault_of(error)
             _log.warn(
                 "{deployment}: {fault} ({causes})",
@@ -138,7 +128,7 @@ def _key_of(deployment: Deployment) -> LinkKey:
     )
 
 
-def _only_relayable(answer: ProviderAnswer) -> ProviderAnswer:
+def _only_relayable(answer: Answer) -> Answer:
     # A client that follows a redirect takes all of its headers there, the
     # gateway's key among them.
     if answer.status == _NOT_MODIFIED:

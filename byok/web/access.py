@@ -8,6 +8,7 @@ observers make it harmless to print.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger, LogLevel
@@ -16,7 +17,6 @@ from byok.core.errors import Refusal
 from byok.core.exchange import Caller, Decided, Planned
 from byok.core.facts import Headers, RequestFacts, present
 from byok.core.usage import Usage
-from byok.web.downstream import Downstream
 
 USER_HEADERS = (b"x-litellm-user-id", b"x-byok-user-id")
 """In which headers a client says for whom it works; the first that came counts."""
@@ -51,6 +51,19 @@ _UNREMARKABLE = frozenset({None, "", "complete"})
 _log = Logger(namespace="byok.access")
 
 
+class Asking(Protocol):
+    """Who asks for something, as far as it is written down."""
+
+    method: bytes
+    headers: Headers
+    peer: str
+    gone_because: str
+
+    @property
+    def received_bytes(self) -> int:
+        """How much of the body has come in."""
+
+
 class AccessRecord:
     """
     What is known so far of one exchange; written once, when it is over.
@@ -61,7 +74,7 @@ class AccessRecord:
 
     def __init__(
         self,
-        client: Downstream,
+        client: Asking,
         *,
         route: str,
         request_id: str,
@@ -88,7 +101,7 @@ class AccessRecord:
         self._first_byte: float | None = None
         self._method = client.method
         self._route = route
-        self._bytes_in = len(client.body)
+        self._client = client
         self._peer = client.peer
         self._user = user
 
@@ -103,9 +116,9 @@ class AccessRecord:
         self.ending = "cut"
 
     def left(self) -> None:
-        """Note that the client hung up."""
+        """Note that the client hung up, or why it was cut off."""
         self.status = self.status or CLIENT_GONE
-        self.ending = "client gone"
+        self.ending = self._client.gone_because or "client gone"
 
     def answered(self, status: int, fields: Headers, *, now: float) -> None:
         """Note the head of the provider's answer."""
@@ -136,7 +149,7 @@ class AccessRecord:
             "deployment": planned.deployment.name if planned else None,
             "payer": planned.payer if planned else None,
             "credential": _credential_class(planned),
-            "bytes_in": self._bytes_in,
+            "bytes_in": self._client.received_bytes,
             "bytes_out": self.bytes_out,
             "first_byte_ms": None if first is None else _ms(first - self._started),
             "duration_ms": _ms(now - self._started),
@@ -171,7 +184,7 @@ class AccessLog:
         configured = () if user_header is None else (user_header.lower().encode(),)
         self._user_headers = (*configured, *USER_HEADERS)
 
-    def open(self, client: Downstream, *, route: str, request_id: str) -> AccessRecord:
+    def open(self, client: Asking, *, route: str, request_id: str) -> AccessRecord:
         """Begin the record of one exchange."""
         now = self._clock.seconds()
         return AccessRecord(

@@ -11,6 +11,7 @@ from byok.web.admin_guard import check_admin
 from byok.web.admin_input import TOO_LARGE, read_object, read_query
 from byok.web.admin_keys import LIST_PARAMETERS, Document, KeyAdmin
 from byok.web.admin_reload import Refused, ReloadAdmin
+from byok.web.downstream import body_of
 from byok.web.places import Place
 from byok.web.visit import Handler, Visit
 
@@ -72,7 +73,7 @@ class Admin:
 
     def _posting(self, act: Callable[[Document], _Answer]) -> Handler:
         async def handle(visit: Visit) -> Refusal | None:
-            body = self._admitted(visit) or _body_of(visit)
+            body = self._admitted(visit) or await _body_of(visit)
             return body if isinstance(body, Refusal) else _say(visit, await act(body))
 
         return handle
@@ -89,7 +90,7 @@ class Admin:
         return handle
 
     async def _regenerate_named(self, visit: Visit) -> Refusal | None:
-        body = self._admitted(visit) or _body_of(visit)
+        body = self._admitted(visit) or await _body_of(visit)
         if isinstance(body, Refusal):
             return body
         name = visit.path.split(b"/")[2].decode("ascii")
@@ -107,14 +108,15 @@ def _place(route: str, method: bytes, handler: Handler) -> Place:
     return Place(route=route, handlers={method: handler}, dialect=Dialect.OPENAI)
 
 
-def _body_of(visit: Visit) -> Document | Refusal:
-    if visit.client.too_large:
-        return TOO_LARGE
+async def _body_of(visit: Visit) -> Document | Refusal:
     if visit.query:
         refusal = read_query(visit.query, ())
         if isinstance(refusal, Refusal):
             return refusal
-    return read_object(visit.client.headers, visit.client.body)
+    body = await body_of(visit.client, too_large=TOO_LARGE)
+    if isinstance(body, Refusal):
+        return body
+    return read_object(visit.client.headers, body)
 
 
 def _say(visit: Visit, answer: _Answered) -> Refusal | None:

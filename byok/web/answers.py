@@ -40,14 +40,23 @@ def refuse(
     beside: Mapping[str, object] | None = None,
 ) -> int:
     """Answer with *refusal*, and with what stands *beside* it; return the size."""
-    body = encode(refusal, dialect=dialect, request_id=request_id, beside=beside)
-    return send(
-        client,
-        refusal.status,
-        body,
-        headers=_headers_of(refusal),
-        request_id=request_id,
+    headers, body = worded(
+        refusal, dialect=dialect, request_id=request_id, beside=beside
     )
+    return _send(client, refusal.status, headers, body)
+
+
+def worded(
+    refusal: Refusal,
+    *,
+    dialect: Dialect,
+    request_id: str,
+    beside: Mapping[str, object] | None = None,
+) -> tuple[Headers, bytes]:
+    """Return headers and body of an answer that is *refusal*."""
+    body = encode(refusal, dialect=dialect, request_id=request_id, beside=beside)
+    own = _own_headers(body, request_id=request_id, content_type=JSON)
+    return (*own, *_headers_of(refusal)), body
 
 
 def send(
@@ -60,16 +69,21 @@ def send(
     content_type: bytes = JSON,
 ) -> int:
     """Answer with a whole body of our own; return its size."""
-    client.respond(
-        status,
-        (
-            (b"content-type", content_type),
-            (b"content-length", b"%d" % len(body)),
-            (b"request-id", request_id.encode("ascii")),
-            (b"cache-control", b"no-store"),
-            *headers,
-        ),
+    own = _own_headers(body, request_id=request_id, content_type=content_type)
+    return _send(client, status, (*own, *headers), body)
+
+
+def _own_headers(body: bytes, *, request_id: str, content_type: bytes) -> Headers:
+    return (
+        (b"content-type", content_type),
+        (b"content-length", b"%d" % len(body)),
+        (b"request-id", request_id.encode("ascii")),
+        (b"cache-control", b"no-store"),
     )
+
+
+def _send(client: Downstream, status: int, headers: Headers, body: bytes) -> int:
+    client.respond(status, headers)
     client.write(body)
     client.finish()
     return len(body)

@@ -17,10 +17,11 @@ from byok.core.secret import Secret
 from byok.logs.live import LiveSecrets
 from byok.policy.classes import COOKIE, classify, without_scheme
 from byok.web import answers
-from byok.web.downstream import Downstream
+from byok.web.downstream import Downstream, refusal_of
 from byok.web.generation import Current, Generation
 from byok.web.places import Place
 from byok.web.visit import Visit
+from byok.wire.errors import Unreadable
 
 _UNREADABLE = Place(route="unreadable", handlers={})
 
@@ -39,6 +40,22 @@ class Front:
         answering = Deferred.fromCoroutine(self._answer(client))
         client.on_gone(answering.cancel)
         answering.addErrback(self._ended_badly)
+
+    def refuse(self, unreadable: Unreadable, peer: str) -> tuple[Headers, bytes]:
+        """Word the answer to what came from *peer* and is no request."""
+        request_id = answers.new_request_id()
+        refusal = refusal_of(unreadable)
+        with self._current.visit() as generation:
+            record = generation.access.open(
+                _Nobody(peer), route=_UNREADABLE.route, request_id=request_id
+            )
+            record.refused(refusal)
+            headers, body = answers.worded(
+                refusal, dialect=_UNREADABLE.dialect, request_id=request_id
+            )
+            record.bytes_out = len(body)
+            generation.access.close(record)
+        return headers, body
 
     async def _answer(self, client: Downstream) -> None:
         # While a request is here no line of the log can show what it carries.
@@ -105,6 +122,18 @@ class Front:
     def _ended_badly(self, failure: Failure) -> None:
         if failure.check(CancelledError) is None:
             _log.failure("a request could not be answered", failure)
+
+
+class _Nobody:
+    """Who sent what could not be read: an address, and nothing else that is known."""
+
+    method = b"-"
+    headers: Headers = ()
+    gone_because = ""
+    received_bytes = 0
+
+    def __init__(self, peer: str) -> None:
+        self.peer = peer
 
 
 def credentials_in(headers: Headers) -> tuple[Secret, ...]:

@@ -31,13 +31,14 @@ from byok.core.facts import Headers, RequestFacts
 from byok.core.intake import read_facts
 from byok.core.routes import Route
 from byok.core.usage import UsageReader
-from byok.upstream.agent import ProviderAnswer
 from byok.upstream.provider import Providers
+from byok.web.downstream import body_of
 from byok.web.identity import Identity
 from byok.web.pins import PinnedKey, Pins
 from byok.web.relay import BodyRelay
 from byok.web.scrub import Scrubber
 from byok.web.visit import Visit
+from byok.wire.answer import Answer
 
 _FIRST_ERROR = 400
 _NO_CONTENT = 204
@@ -76,7 +77,7 @@ class Proxy:
     async def exchange(self, visit: Visit, route: Route) -> Refusal | None:
         """Relay one request, or return why it is not relayed."""
         client, record = visit.client, visit.record
-        refusal = _check_size(visit) or check_edge(client.headers, visit.query)
+        refusal = check_edge(client.headers, visit.query)
         if refusal is not None:
             return refusal
         caller = await self._identity.identify(
@@ -85,12 +86,15 @@ class Proxy:
         if isinstance(caller, Refusal):
             return caller
         record.caller = caller
+        body = await body_of(client, too_large=_TOO_LARGE)
+        if isinstance(body, Refusal):
+            return body
         facts = read_facts(
             client.method,
             client.target,
             route,
             client.headers,
-            client.body,
+            body,
             client_ip=client.peer,
         )
         if isinstance(facts, Refusal):
@@ -125,7 +129,7 @@ class Proxy:
         return await self._pins.check(facts, caller, planned)
 
     async def _relay(
-        self, visit: Visit, planned: Planned, answer: ProviderAnswer
+        self, visit: Visit, planned: Planned, answer: Answer
     ) -> Refusal | None:
         """Give the provider's answer to the client as it comes."""
         secrets = planned.scrub if answer.status >= _FIRST_ERROR else ()
@@ -205,27 +209,24 @@ class Proxy:
             _log.debug("{line}", line=line, request_id=request_id)
 
 
-def _check_size(visit: Visit) -> Refusal | None:
-    if not visit.client.too_large:
-        return None
-    return Refusal(
-        status=413,
-        kind="request_too_large",
-        code="body.too-large",
-        message=(
-            f"The request body is larger than {MAX_BODY_BYTES // 1024 // 1024} MiB,"
-            " which is also what Anthropic's API takes at most."
-        ),
-    )
+_TOO_LARGE = Refusal(
+    status=413,
+    kind="request_too_large",
+    code="body.too-large",
+    message=(
+        f"The request body is larger than {MAX_BODY_BYTES // 1024 // 1024} MiB,"
+        " which is also what Anthropic's API takes at most."
+    ),
+)
 
 
-def _length_of(answer: ProviderAnswer) -> Headers:
+def _length_of(answer: Answer) -> Headers:
     if answer.length_bytes is None or answer.status == _NO_CONTENT:
         return ()
     return ((b"content-length", b"%d" % answer.length_bytes),)
 
 
-def _is_encoded(answer: ProviderAnswer) -> bool:
+def _is_encoded(answer: Answer) -> bool:
     # Every line and every member of it: an `identity` may stand before a `gzip`.
     return any(
         name == b"content-encoding" and value.strip().lower() not in _PLAIN
@@ -233,7 +234,7 @@ def _is_encoded(answer: ProviderAnswer) -> bool:
     )
 
 
-def _unreadable_error(answer: ProviderAnswer) -> Refusal:
+def _unreadable_error(answer: Answer) -> Refusal:
     return Refusal(
         status=answer.status,
         kind="api_error",

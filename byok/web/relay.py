@@ -17,9 +17,9 @@ from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 
 from byok.core.usage import UsageReader
-from byok.upstream.agent import ProviderAnswer
 from byok.web.downstream import Downstream
 from byok.web.scrub import Scrubber
+from byok.wire.answer import Answer
 
 
 class Ending(Enum):
@@ -57,7 +57,7 @@ class BodyRelay(Protocol):
         self._done: Deferred[Ending] = Deferred(lambda _: self._give_up())
         self.sent_bytes = 0
 
-    async def carry(self, answer: ProviderAnswer) -> Ending:
+    async def carry(self, answer: Answer) -> Ending:
         """Carry the body of *answer* over; return when the client's has ended."""
         answer.deliverBody(self)
         return await self._done

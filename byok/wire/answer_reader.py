@@ -29,7 +29,7 @@ class AnswerHead:
     status: int
     minor: int
     fields: Headers = field(repr=False)
-    nominated: Collection[bytes]
+    nominated: Collection[bytes] = field(repr=False)
     length_bytes: int | None
     ends_by_close: bool
 
@@ -135,7 +135,12 @@ class AnswerReader:
 
     def _read_head(self, status: int) -> AnswerHead:
         lengths = {value for name, value in self._fields if name == b"content-length"}
-        codings = any(name == b"transfer-encoding" for name, _ in self._fields)
+        codings = [
+            value for name, value in self._fields if name == b"transfer-encoding"
+        ]
+        if codings and [each.lower() for each in codings] != [b"chunked"]:
+            self._break("it has a transfer coding that is not chunked")
+            raise ValueError(self.broken)
         bodyless = self._bodyless or status in _BODYLESS
         return AnswerHead(
             status=status,

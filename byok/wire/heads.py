@@ -95,6 +95,8 @@ def read_request_head(raw: bytes, limits: ServerLimits) -> RequestHead | Unreada
         return _METHOD
     if len(target) > limits.target_bytes:
         return _TARGET_TOO_LONG
+    if not target.isascii():
+        return _TARGET_BYTES
     if not target.startswith(b"/") and (method, target) != (b"OPTIONS", b"*"):
         return _TARGET
     if not is_clean(raw):
@@ -232,6 +234,11 @@ _TARGET = Unreadable(
         "The target is not a path: this server is no forward proxy, so neither a"
         " whole URL nor CONNECT is taken."
     ),
+)
+_TARGET_BYTES = Unreadable(
+    status=400,
+    code="http.target",
+    message="The target holds bytes that have to be percent-encoded (RFC 3986).",
 )
 _TARGET_TOO_LONG = Unreadable(
     status=414, code="http.target-too-long", message="The request target is too long."

@@ -4,9 +4,10 @@ from collections import defaultdict, deque
 from collections.abc import Hashable
 from typing import Never
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
+from twisted.python.failure import Failure
 
 from byok.wire.connection import ClientConnection
 from byok.wire.deadlines import Deadlines
@@ -85,8 +86,9 @@ class Pool:
         )
         self._keys[connection] = key
         dialling = Deferred.fromCoroutine(_dial(connection, endpoint))
+        dialling.addTimeout(timeout_s, self._clock, onTimeoutCancel=_too_slow)
         try:
-            await dialling.addTimeout(timeout_s, self._clock, onTimeoutCancel=_too_slow)
+            await _until_given_up(dialling)
         except BaseException:
             self._forget(connection)
             if connection.transport is not None:
@@ -132,6 +134,31 @@ class Pool:
 async def _dial(connection: ClientConnection, endpoint: IStreamClientEndpoint) -> None:
     await endpoint.connect(_Dial(connection))
     await connection.ready
+
+
+def _until_given_up(dialling: Deferred[None]) -> Deferred[None]:
+    """
+    Return what ends as *dialling* does, and in CancelledError if it is cancelled.
+
+    Twisted's endpoints, cancelled at looking up a name, fail as if there were none.
+    """
+
+    def give_up(waiting: Deferred[None]) -> None:
+        waiting.errback(CancelledError())
+        dialling.cancel()
+
+    waiting: Deferred[None] = Deferred(give_up)
+
+    def ended(result: Failure | None) -> None:
+        if waiting.called:
+            return
+        if isinstance(result, Failure):
+            waiting.errback(result)
+        else:
+            waiting.callback(None)
+
+    dialling.addBoth(ended)
+    return waiting
 
 
 def _too_slow(_result: object, _timeout_s: float) -> Never:

@@ -160,7 +160,7 @@ class RouteTests(House):
             ("/v1/messages", "OPTIONS", "POST"),
             ("/v1/models", "POST", "GET"),
             ("/", "POST", "GET, HEAD"),
-            ("/v1/messages", "post", "POST"),
+            ("/v1/messages", "post", "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"),
         ):
             answer = await self.get(path, method=method, headers=OWN)
 

@@ -111,7 +111,9 @@ class Estate(House):
     def places(self) -> Places:
         """The table of everything that this gateway answers."""
         port: Any = self.service._ports[0]
-        places: Places = port.factory.handler.__self__._current.generation.places
+        places: Places = (
+            port.factory.serving.handler.__self__._current.generation.places
+        )
         return places
 
     async def holds(self, prove: Callable[[Line], None]) -> None:

@@ -274,10 +274,9 @@ def test_one_place_sends_and_it_looks_first():
         "byok/upstream/guard.py": ["client.request"],
         # A command's call to the gateway's own admin API.
         "byok/cli/reload.py": ["connection.request"],
-        "byok/upstream/agent.py": [
-            "connection.request",
-            "self._pool.getConnection",
-        ],
+        "byok/upstream/agent.py": ["connection.request"],
+        # Makes connections to whatever endpoint it is handed.
+        "byok/wire/pool.py": ["endpoint.connect"],
     }
     guard = (TREE / "byok/upstream/guard.py").read_text("utf-8")
     body = guard[guard.index("async def send") :]

@@ -4,7 +4,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from byok.upstream.agent import ProviderAnswer
+from byok.wire.answer import Answer
 
 
 class Collected(Protocol):
@@ -21,7 +21,7 @@ class Collected(Protocol):
         self.ended.callback(None)
 
 
-async def body_of(answer: ProviderAnswer) -> bytes:
+async def body_of(answer: Answer) -> bytes:
     """Read the whole body, complete or not."""
     collected = Collected()
     answer.deliverBody(collected)

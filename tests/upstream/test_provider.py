@@ -24,8 +24,8 @@ from byok.core.errors import (
     ProviderUnreachable,
 )
 from byok.core.exchange import Planned
-from byok.upstream.agent import ProviderAnswer
 from byok.upstream.provider import Providers
+from byok.wire.answer import Answer
 from tests.e2e.watching import Events
 from tests.support import keys, plays
 from tests.support.provider import Provider
@@ -82,7 +82,7 @@ class Sending(TestCase):
         self.addCleanup(providers.close)
         return providers
 
-    def send(self, request: Planned) -> Deferred[ProviderAnswer]:
+    def send(self, request: Planned) -> Deferred[Answer]:
         return Deferred.fromCoroutine(
             self.providers.send(request, gateway_secrets=(keys.VIRTUAL_KEY.encode(),))
         )

@@ -23,10 +23,13 @@ from byok.web.access import AccessLog
 from byok.web.admin import Admin
 from byok.web.admin_guard import admin_carriers
 from byok.web.admin_keys import KeyAdmin
-from byok.web.downstream import GatewaySite
 from byok.web.front import Front
 from byok.web.generation import Current, Generation
 from byok.web.places import Place
+from byok.wire.deadlines import Deadlines
+from byok.wire.limits import ServerLimits
+from byok.wire.server import HTTPServer
+from byok.wire.serving import Serving
 from tests.support.keys import (
     ANTHROPIC_API_KEY,
     KEY_PEPPER,
@@ -98,7 +101,14 @@ class AdminCase(TestCase):
         front = Front(Current(generation), live=LiveSecrets())
         port = REACTOR.listenTCP(
             0,
-            GatewaySite(front.take, reactor=REACTOR, max_body_bytes=max_body_bytes),
+            HTTPServer(
+                Serving(
+                    handler=front.take,
+                    refuse=front.refuse,
+                    limits=ServerLimits(body_bytes=max_body_bytes),
+                    deadlines=Deadlines(REACTOR),
+                )
+            ),
             interface="127.0.0.1",
         )
         self.addCleanup(port.stopListening)

@@ -18,6 +18,7 @@ from byok.web.front import Front
 from byok.web.generation import Current, Generation
 from byok.web.places import Place
 from byok.web.visit import Handler, Visit
+from byok.wire.errors import Unreadable
 from tests.e2e.watching import Events
 from tests.support import keys
 
@@ -28,9 +29,9 @@ class Told:
     method = b"POST"
     target = b"/here?x=1"
     headers: Headers = ((b"x-api-key", keys.OPAQUE_TOKEN.encode()),)
-    body = b"{}"
     peer = "192.0.2.1"
-    too_large = False
+    gone_because = ""
+    received_bytes = 2
 
     def __init__(self) -> None:
         self.status: int | None = None
@@ -43,6 +44,9 @@ class Told:
     @property
     def responded(self) -> bool:
         return self.status is not None
+
+    async def read_body(self) -> bytes:
+        return b"{}"
 
     def respond(self, status: int, headers: Headers) -> None:
         assert self.status is None
@@ -72,6 +76,10 @@ class Told:
         self.gone = True
         for watcher in self._watchers:
             watcher()
+
+
+async def _never(visit: Visit) -> None:
+    raise AssertionError("never called")
 
 
 class Here:
@@ -212,6 +220,23 @@ class FrontTests(SynchronousTestCase):
 
         self.assertEqual(client.status, 405)
         self.assertEqual(client.answer[b"allow"], b"POST")
+
+    def test_what_is_no_request_is_answered_and_written_down_all_the_same(self):
+        bad = Unreadable(status=431, code="http.head-too-long", message="Too long.")
+        nowhere = Here(_never, Dialect.ANTHROPIC)
+        here = Generation(places=nowhere, access=AccessLog(clock=Clock()))
+
+        headers, body = Front(Current(here), live=self.live).refuse(bad, "192.0.2.1")
+
+        error = json.loads(body)["error"]
+        self.assertEqual(error["message"], "Too long.")
+        self.assertEqual(dict(headers)[b"x-byok-error"], b"http.head-too-long")
+        self.assertEqual(dict(headers)[b"content-length"], b"%d" % len(body))
+        (line,) = self.lines()
+        self.assertEqual(
+            (line["status"], line["error"], line["client"], line["bytes_out"]),
+            (431, "http.head-too-long", "192.0.2.1", len(body)),
+        )
 
     def test_what_a_request_carries_is_live_while_it_is_here_and_no_longer(self):
         seen: list[bool] = []
