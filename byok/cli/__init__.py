@@ -24,6 +24,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "byok.cli.keys:keys",
         "Make, list, change and delete virtual keys.",
     ),
+    "pins": (
+        "byok.cli.pins:pins",
+        "List provider keys that are bound to an owner, and release them.",
+    ),
     "policy": (
         "byok.cli.policy:policy",
         "Test, check and prove what policies do, for all requests.",

@@ -53,10 +53,15 @@ NO_PINNING = Pinning()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownKey:
-    """What was learned about one provider key: its organisation, and its owner."""
+    """
+    What was learned about one provider key: its organisation, and its owner.
+
+    `released_by` took it from its owner; whoever uses it next becomes the owner.
+    """
 
     organization: str | None = None
     owner: str | None = None
+    released_by: str | None = None
 
 
 UNKNOWN = KnownKey()
@@ -75,15 +80,35 @@ class Remark:
     refusal: Refusal
 
 
+_NAME = re.compile(r"pin_[0-9a-f]{16}")
+_NAMED = 8
+
+
+def pin_name(digest: bytes) -> str:
+    """Return what the key with *digest* is called, which tells nothing about it."""
+    return f"pin_{digest[:_NAMED].hex()}"
+
+
+def digest_begins_with(name: str) -> bytes | None:
+    """Return how the digest of the key called *name* begins; None for no name."""
+    if _NAME.fullmatch(name) is None:
+        return None
+    return bytes.fromhex(name.removeprefix("pin_"))
+
+
 def owner_of(caller: Caller) -> str:
     """Return whom a key is bound to: the person where one is named, or the byok key."""
     return f"user:{caller.user}" if caller.user else f"key:{caller.key_id}"
 
 
 def judge(
-    pinning: Pinning, known: KnownKey, caller: Caller, *, header: str
+    pinning: Pinning, known: KnownKey, caller: Caller, *, header: str, pin: str
 ) -> tuple[Remark, ...]:
-    """Say what is wrong with a key that came in *header*, by what is *known* of it."""
+    """
+    Say what is wrong with a key that came in *header*, by what is *known* of it.
+
+    *pin* is what the key is called here, for who may release it.
+    """
     out: list[Remark] = []
     organization = known.organization
     if pinning.allow_orgs and organization not in {None, *pinning.allow_orgs}:
@@ -112,7 +137,9 @@ def judge(
                 refusal=_refuse(
                     "policy.key-owner",
                     f"The key in {shown(header.encode())} was first used here by"
-                    " somebody else, and is bound to them. Use a key of your own.",
+                    " somebody else, and is bound to them. Use a key of your own. If"
+                    " this one is yours, an admin of the gateway lets go of it with"
+                    f" `byok pins release {pin}`.",
                 ),
             )
         )
@@ -146,15 +173,17 @@ def learned(
         found = replace(found, organization=organization.decode("ascii"))
     is_real = told or status < _FIRST_ERROR
     if pinning.bind_keys is not Reaction.OFF and found.owner is None and is_real:
-        found = replace(found, owner=owner_of(caller))
+        found = replace(found, owner=owner_of(caller), released_by=None)
     return found
 
 
 def merged(before: KnownKey, now: KnownKey) -> KnownKey:
     """Return what is known after *now*; who owned a key before still does."""
+    owner = before.owner or now.owner
     return KnownKey(
         organization=now.organization or before.organization,
-        owner=before.owner or now.owner,
+        owner=owner,
+        released_by=None if owner else now.released_by or before.released_by,
     )
 
 

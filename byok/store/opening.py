@@ -10,6 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 
+from byok.core.errors import StoreUnavailable
 from byok.core.keys import Peppers
 from byok.core.secret import Secret
 from byok.store.changes import ChangeMarks
@@ -69,6 +70,25 @@ def open_keys(path: Path, peppers: tuple[Secret, ...] = ()) -> Iterator[OpenKeys
     engine = make_engine(path, connections=1)
     try:
         yield _prepared(engine, path, peppers)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def open_pins(path: Path) -> Iterator[SqlPins]:
+    """
+    Open what was learned about provider keys in the store at *path*.
+
+    Raises StoreUnavailable where there is no store yet: nothing was learned.
+    """
+    if not path.is_file():
+        raise StoreUnavailable(
+            f"{path}: there is no store here, so nothing was learned yet."
+        )
+    engine = make_engine(path, connections=1)
+    try:
+        upgrade(engine)
+        yield SqlPins(engine)
     finally:
         engine.dispose()
 

@@ -9,7 +9,7 @@ from twisted.logger import Logger
 
 from byok.core.errors import StoreUnavailable
 from byok.core.keys import Peppers
-from byok.core.pinning import UNKNOWN, KnownKey, merged
+from byok.core.pinning import UNKNOWN, KnownKey, merged, pin_name
 
 # Apart from the digests of virtual keys, which the same pepper makes.
 _SUBJECT = b"provider-key\0"
@@ -91,7 +91,18 @@ class PinLookup:
         except StoreUnavailable as error:
             _log.warn("a provider key was not looked up: {error}", error=str(error))
             return UNKNOWN if found is None else found[0]
-        return self._by_heart(digests[0], stored or UNKNOWN)
+        before = UNKNOWN if found is None else found[0]
+        now = self._by_heart(digests[0], stored or UNKNOWN)
+        if now.released_by is not None and now.released_by != before.released_by:
+            _log.info(
+                "{event}: the provider key {pin} was released by {by}, and belongs to"
+                " whom uses it next",
+                event="pin-released",
+                pin=pin_name(digests[0]),
+                by=now.released_by,
+                owner=before.owner,
+            )
+        return now
 
     def learn(self, digest: bytes, known: KnownKey) -> Deferred[None]:
         """Keep what was learned, here at once and in the store soon."""

@@ -84,5 +84,7 @@ provider_keys = sa.Table(
     sa.Column("organization", sa.String(64)),
     sa.Column("owner", sa.String(300)),
     sa.Column("learned_at", sa.Double, nullable=False),
+    sa.Column("released_by", sa.String(300)),
+    sa.Column("released_at", sa.Double),
 )
 sa.Index("ix_provider_keys_learned_at", provider_keys.c.learned_at)

@@ -17,6 +17,7 @@ from byok.core.pinning import (
     judge,
     learned,
     owner_of,
+    pin_name,
     refusal_in,
 )
 from byok.core.secret import fingerprint
@@ -65,7 +66,8 @@ class Pins:
         key = without_scheme(facts.headers[credential.index][1])
         digests = self._lookup.digests(key)
         known = await self._lookup.known(digests)
-        remarks = judge(self._pinning, known, caller, header=credential.name)
+        pin = pin_name(digests[0])
+        remarks = judge(self._pinning, known, caller, header=credential.name, pin=pin)
         for each in remarks:
             self._tell(each, digests[0], key, known, caller)
         return PinnedKey(
@@ -88,6 +90,15 @@ class Pins:
             status=status,
             organization=present(fields, ORGANIZATION),
         )
+        if known.released_by is not None and found.owner is not None:
+            _log.info(
+                "{event}: the provider key {pin}, which {by} released, belongs to"
+                " {owner} now",
+                event="pin-bound-anew",
+                pin=pin_name(digest),
+                by=known.released_by,
+                owner=found.owner,
+            )
         if found != known:
             self._lookup.learn(digest, found).addErrback(
                 lambda failure: _log.failure("a provider key was not noted", failure)
@@ -103,9 +114,10 @@ class Pins:
         if len(self._told) > _TOLD:
             self._told.popitem(last=False)
         _log.warn(
-            "{event}: the provider key fp={fingerprint} of {organization}, bound to"
-            " {owner}, came from {key} ({caller}): {reaction}",
+            "{event}: the provider key {pin} fp={fingerprint} of {organization}, bound"
+            " to {owner}, came from {key} ({caller}): {reaction}",
             event=remark.event,
+            pin=pin_name(digest),
             fingerprint=fingerprint(key),
             organization=known.organization,
             owner=known.owner,

@@ -10,10 +10,12 @@ from byok.core.pinning import (
     KnownKey,
     Pinning,
     Reaction,
+    digest_begins_with,
     judge,
     learned,
     merged,
     owner_of,
+    pin_name,
     refusal_in,
 )
 from tests.core.asking import DEVELOPER
@@ -24,9 +26,11 @@ ORGS = Pinning(allow_orgs=frozenset({OURS}))
 BOUND = Pinning(bind_keys=Reaction.REFUSE)
 ANNE = replace(DEVELOPER, user="anne")
 
+PIN = "pin_0123456789abcdef"
+
 
 def told(pinning: Pinning, known: KnownKey, caller=DEVELOPER):
-    return judge(pinning, known, caller, header="x-api-key")
+    return judge(pinning, known, caller, header="x-api-key", pin=PIN)
 
 
 def answer(pinning: Pinning, known: KnownKey = UNKNOWN, *, status=200, org=None):
@@ -115,3 +119,47 @@ def test_who_owned_a_key_before_still_does():
 
     assert found == KnownKey(organization=OURS, owner="user:bob")
     assert merged(before, UNKNOWN) == before
+
+
+# Release
+
+
+def test_the_refusal_names_the_command_that_lets_go_of_the_key():
+    refuses = Pinning(bind_keys=Reaction.REFUSE)
+
+    (remark,) = told(refuses, KnownKey(owner="user:somebody"))
+
+    assert remark.refusal.message.endswith(f"`byok pins release {PIN}`.")
+
+
+def test_a_key_is_called_by_the_beginning_of_its_digest():
+    name = pin_name(bytes(range(32)))
+
+    assert name == "pin_0001020304050607"
+    assert digest_begins_with(name) == bytes(range(8))
+
+
+@pytest.mark.parametrize(
+    "name", ["", "pin_", "pin_00", "key_0001020304050607", "x" * 20]
+)
+def test_what_is_no_pin_leads_to_no_digest(name):
+    assert digest_begins_with(name) is None
+
+
+def test_whoever_uses_a_released_key_next_owns_it():
+    binds = Pinning(bind_keys=Reaction.REFUSE)
+    released = KnownKey(organization="ours", released_by="cli:root")
+
+    assert told(binds, released) == ()
+    found = answer(binds, released)
+    assert found.owner is not None
+    assert found.released_by is None
+
+
+def test_a_release_is_remembered_until_there_is_an_owner():
+    released = KnownKey(organization="ours", released_by="cli:root")
+
+    assert merged(released, KnownKey(organization="other")) == KnownKey(
+        organization="other", released_by="cli:root"
+    )
+    assert merged(released, KnownKey(owner="user:bob")).released_by is None

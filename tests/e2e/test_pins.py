@@ -4,7 +4,14 @@ import json
 from pathlib import Path
 from typing import ClassVar
 
-from tests.e2e.house import ASK_ORG, OURS, OWN, House
+from twisted.internet import reactor
+
+from byok.config import load
+from byok.core.pinning import digest_begins_with
+from byok.logs.live import LiveSecrets
+from byok.service import GatewayService
+from byok.store.opening import open_pins
+from tests.e2e.house import ASK_ORG, ENVIRONMENT, OURS, OWN, House
 from tests.e2e.raw import Pairs, request
 from tests.support import keys
 
@@ -87,6 +94,43 @@ class BoundKeyTests(PinCase):
         self.assertNotIn("berta", other.body.decode())
         (told,) = self.logged("key-of-another-owner")
         self.assertEqual((told["owner"], told["caller"][:4]), ("user:berta", "key:"))
+        message = json.loads(other.body)["error"]["message"]
+        self.assertIn(f"`byok pins release {told['pin']}`", message)
+
+    async def restart(self):
+        """Put another gateway on the same store in the place of this one."""
+        path = self.service._config.path
+        await self.service.stopService()
+        self.service = GatewayService(
+            load(path, environ=ENVIRONMENT, listen=["tcp:0:interface=127.0.0.1"]),
+            reactor=reactor,
+            live=LiveSecrets(),
+            announce=self.announced.append,
+            fail=lambda: self.failures.append("failed"),
+        )
+        self.service.startService()
+        self.addCleanup(self.service.stopService)
+        assert self.service.starting is not None
+        await self.service.starting
+        self.port = self.service.listening[0].port or 0
+
+    async def test_a_key_that_was_released_belongs_to_whom_uses_it_next(self):
+        await self.message(headers=HERS)
+        directory = Path(self.service._config.directory)
+        with open_pins(directory / "byok.db") as pins:
+            (pin,) = pins.all()
+            beginning = digest_begins_with(pin.name)
+            assert beginning is not None
+            pins.release(beginning, by="cli:root", now=1.0)
+        # A gateway knows it by heart for a minute; another one does not.
+        await self.restart()
+
+        other = await self.message(headers=OWN)
+        again = await self.message(headers=HERS)
+
+        self.assertEqual((other.status, again.status), (200, 403))
+        (told,) = self.logged("pin-bound-anew")
+        self.assertEqual((told["pin"], told["by"]), (pin.name, "cli:root"))
 
 
 class UnpinnedTests(PinCase):

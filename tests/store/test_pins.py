@@ -8,12 +8,12 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 
 from byok.core.errors import StoreUnavailable
-from byok.core.pinning import UNKNOWN, KnownKey
+from byok.core.pinning import UNKNOWN, KnownKey, pin_name
 from byok.store.engine import make_engine
 from byok.store.opening import open_store
 from byok.store.pins import MemoryPinStore, PinLookup, PinStore
 from byok.store.schema import upgrade
-from byok.store.sqlpins import SqlPins
+from byok.store.sqlpins import Pin, SqlPins
 from tests.store.records import NOW, PEPPER, PEPPERS, REACTOR
 from tests.support.keys import ANTHROPIC_API_KEY
 
@@ -82,6 +82,62 @@ def test_what_is_kept_has_a_bound(tmp_path):
     assert kept == [False, False, True, True]
 
 
+def test_a_key_is_found_by_its_name_and_released(tmp_path):
+    engine = make_engine(tmp_path / "byok.db", connections=1)
+    upgrade(engine)
+    pins = SqlPins(engine)
+    pins.learn(ONE, ANNES, now=NOW)
+    pins.learn(TWO, KnownKey(owner="user:bob"), now=NOW + 1)
+
+    assert [each.name for each in pins.all()] == [pin_name(TWO), pin_name(ONE)]
+    assert [each.name for each in pins.all(owner="user:anne")] == [pin_name(ONE)]
+    was = pins.release(ONE[:8], by="cli:root", now=NOW + 2)
+    assert was is not None
+    assert was.known == ANNES
+
+    found = pins.named(ONE[:8])
+    assert found == Pin(
+        name=pin_name(ONE),
+        known=KnownKey(organization="ours", released_by="cli:root"),
+        learned_at=NOW,
+        released_at=NOW + 2,
+    )
+    assert pins.maybe([ONE]) == found.known
+    # It was nobody's already: who released it first stays written down.
+    assert pins.release(ONE[:8], by="cli:other", now=NOW + 3) == found
+    assert pins.named(ONE[:8]) == found
+    assert pins.maybe([TWO]) == KnownKey(owner="user:bob")
+    engine.dispose()
+
+
+def test_the_next_owner_ends_a_release(tmp_path):
+    engine = make_engine(tmp_path / "byok.db", connections=1)
+    upgrade(engine)
+    pins = SqlPins(engine)
+    pins.learn(ONE, ANNES, now=NOW)
+    pins.release(ONE[:8], by="cli:root", now=NOW + 1)
+
+    pins.learn(ONE, KnownKey(organization="theirs"), now=NOW + 2)
+    assert pins.maybe([ONE]) == KnownKey(organization="theirs", released_by="cli:root")
+    pins.learn(ONE, KnownKey(owner="user:bob"), now=NOW + 3)
+
+    found = pins.named(ONE[:8])
+    engine.dispose()
+    assert found is not None
+    assert found.known == KnownKey(organization="theirs", owner="user:bob")
+    assert found.released_at is None
+
+
+def test_a_key_that_was_never_seen_cannot_be_released(tmp_path):
+    engine = make_engine(tmp_path / "byok.db", connections=1)
+    upgrade(engine)
+    pins = SqlPins(engine)
+
+    assert pins.named(ONE[:8]) is None
+    assert pins.release(ONE[:8], by="cli:root", now=NOW) is None
+    engine.dispose()
+
+
 class Counting(MemoryPinStore):
     """A store that counts, and that can be away."""
 
@@ -140,6 +196,24 @@ class LookupTests(TestCase):
         passed[0] += 61
 
         assert await lookup.known(self.digests) == ANNES
+
+    async def test_a_release_is_noticed_within_a_minute_and_told_once(self):
+        await self.store.learn(self.digests[0], ANNES, now=NOW)
+        await self.lookup.known(self.digests)
+        released = KnownKey(organization="ours", released_by="cli:root")
+        self.store._known[self.digests[0]] = released
+
+        assert await self.lookup.known(self.digests) == ANNES
+        self.now += 61
+        with capturedLogs() as told:
+            assert await self.lookup.known(self.digests) == released
+            self.now += 61
+            await self.lookup.known(self.digests)
+
+        (event,) = told
+        assert event["event"] == "pin-released"
+        assert event["pin"] == pin_name(self.digests[0])
+        assert (event["by"], event["owner"]) == ("cli:root", "user:anne")
 
     async def test_what_is_learned_is_known_at_once(self):
         noting = self.lookup.learn(self.digests[0], ANNES)
