@@ -60,6 +60,8 @@ class DryRun:
         """Put a body in where none was given."""
         if self._is_answered_here or (self._request.body is not None and model is None):
             return
+        if model is None and isinstance(route_of(self._method, self._target), Refusal):
+            return
         if model is None:
             model = self._default_model(deployment)
         body = body_for(model, stream=stream)

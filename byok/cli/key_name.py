@@ -6,8 +6,9 @@ from byok.core.keys import is_raw_key
 from byok.policy.classes import find_credential
 
 IS_A_KEY = (
-    "That is a key, and others can read command lines. Name it by its alias"
-    " or its token id: `byok keys list` shows both."
+    "That is a key, and others can read command lines, as can whoever reads the"
+    " shell's history. Name it by its alias or its token id: `byok keys list` shows"
+    " both. Replace the key if it is in use: `byok keys rotate`."
 )
 
 

@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
+from byok.core.carriers import CARRIERS
 from byok.core.facts import Headers
 from byok.core.supposed import PLACEHOLDERS, UnknownPlaceholderError, filled
-from byok.policy.classes import find_credential
+from byok.policy.classes import GATEWAY, find_credential
+from byok.policy.lookalikes import lookalikes
 
 _ENVIRONMENT = re.compile(r"@env:([A-Za-z_][A-Za-z0-9_]*)\Z")
 
@@ -45,13 +47,19 @@ def parse_header(text: str, environment: Mapping[str, str]) -> RequestInput:
         )
     value = value.strip()
     warnings: tuple[str, ...] = ()
-    if find_credential(_bytes(value)):
+    if find_credential(_bytes(value)) or _is_given_key(name, value):
         warnings = (_typed_secret(name, value),)
     value = _filled(name, value, environment)
     return RequestInput(
         headers=((name.encode("latin-1", "replace"), _bytes(value)),),
         warnings=warnings,
     )
+
+
+def _is_given_key(name: str, value: str) -> bool:
+    """May *value* be a byok key that an admin chose, which has no shape of its own?"""
+    carries = name.encode("utf-8", "replace") in CARRIERS
+    return carries and bool(lookalikes(((b"", _bytes(value)),)))
 
 
 def _bytes(text: str) -> bytes:
@@ -68,7 +76,7 @@ def _typed_secret(name: str, value: str) -> str:
 
 
 def _placeholder_for(value: str) -> str:
-    cls = find_credential(_bytes(value)) or ""
+    cls = find_credential(_bytes(value)) or GATEWAY
     short = cls.removeprefix("credential.provider.").removeprefix("credential.")
     return f"<{short}>" if short in PLACEHOLDERS else "<anthropic.api_key>"
 

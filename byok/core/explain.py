@@ -20,6 +20,9 @@ from byok.policy.tiers import Overridden
 
 VERSION = 1
 
+UNCHANGED = "nothing to drop"
+"""What is noted of a field that a filter was about and found nothing in."""
+
 Json = Mapping[str, object]
 
 
@@ -248,7 +251,7 @@ def _dropped(value: bytes, verdict: Verdict) -> str:
     """Say what a filter took from the list *value*, by its patterns alone."""
     taken = [glob.text for glob in verdict.drop if drop_values(value, (glob,)) != value]
     if not taken:
-        return "nothing to drop"
+        return UNCHANGED
     rest = "" if drop_values(value, verdict.drop) else ", so nothing is left of it"
     return f"without {', '.join(taken)}{rest}"
 

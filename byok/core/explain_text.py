@@ -3,9 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import cast
 
-from byok.core.explain import Json
+from byok.core.explain import UNCHANGED, Json
 from byok.policy import slot
-from byok.policy.rules import When
+from byok.policy.rules import Action, When
 
 _PAD = " " * 9
 
@@ -94,7 +94,9 @@ def _slot_lines(each: Json) -> list[str]:
     if isinstance(value, Mapping) and "fingerprint" in value:
         size = f"  [len={value['length']} fp={value['fingerprint']}]"
     name = str(each["slot"]).removeprefix("header:")
-    verdict = str(each["verdict"]).upper()
+    # Whoever reads the table asks what leaves; a filter that took nothing changed none.
+    word = Action.FORWARD.word if each["note"] == UNCHANGED else str(each["verdict"])
+    verdict = word.upper()
     lines = [f"{verdict:<9}{name:<26} {each['class']} ({each['classified_by']}){size}"]
     for rule in _items(each["determining"]):
         origin = f"  {rule['origin']}" if rule["origin"] else ""

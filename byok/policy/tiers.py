@@ -62,7 +62,7 @@ def loses_because(loser: Rule, winner: Rule, reason: Reason) -> str:
         if reason is Reason.LOCK and not loser.lock:
             return "same tier, not locked"
         if loser.severity == winner.severity:
-            return "same tier, as strict"
+            return "same tier, as strict, the first by id won"
         return "same tier, stricter won"
     if reason is Reason.FLOOR:
         return "floor"

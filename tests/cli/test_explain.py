@@ -183,6 +183,27 @@ def test_a_key_itself_is_refused_and_not_repeated(terminal, command, name):
     assert name.strip() not in result.output
 
 
+@pytest.mark.parametrize("header", ["x-litellm-api-key", "x-api-key", "authorization"])
+def test_a_given_key_on_the_command_line_is_warned_about_and_not_repeated(
+    terminal, header
+):
+    typed = terminal.explain(headers=(f"{header}: Bearer sk-12345",))
+    stood_for = terminal.explain(headers=(f"{header}: <gateway>",))
+
+    (warning,) = typed["warnings"]
+    assert warning.startswith(f"W301 the value of {header} has the shape")
+    assert warning.endswith("a placeholder such as <gateway>")
+    assert "sk-12345" not in json.dumps(typed)
+    assert stood_for["warnings"] == []
+
+
+def test_of_a_route_that_nobody_answers_no_model_is_assumed(terminal):
+    nobodys = terminal.explain("--route", "/v1/nothing")
+
+    assert nobodys["refusal"]["code"] == "route.unknown"
+    assert nobodys["assumed"] == []
+
+
 OPAQUE = "x-api-key: <unknown>"
 
 

@@ -99,6 +99,19 @@ def test_a_deployments_key_and_none_at_all_are_named():
     assert "credential none" in lines_of(facts(), gateway())
 
 
+def test_a_filter_that_takes_nothing_forwards_and_one_that_does_filters():
+    at = gateway(auth=ON, packs=("base", "claude-code"))
+
+    for value, verdict, note in (
+        (b"claude-code-20250219", "FORWARD", "nothing to drop"),
+        (b"oauth-2025-04-20,a", "FILTER ", "without oauth-*"),
+    ):
+        lines = lines_of(facts(API_KEY, (b"anthropic-beta", value)), at)
+        (line,) = [at for at, each in enumerate(lines) if "anthropic-beta  " in each]
+        assert lines[line].startswith(f"{verdict}  anthropic-beta")
+        assert f"tier: {note})" in lines[line + 1]
+
+
 def test_what_lost_is_told_under_what_won():
     both = switches(general_settings=False, litellm_settings=True)
 

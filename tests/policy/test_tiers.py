@@ -96,7 +96,9 @@ def test_losers_are_told_why():
     strips = rule("strips", Tier.TEAM, Action.STRIP)
     assert loses_because(strips, same, Reason.NARROWEST) == "same tier, stricter won"
     twin = rule("twin", Tier.TEAM, Action.STRIP)
-    assert loses_because(twin, strips, Reason.NARROWEST) == "same tier, as strict"
+    assert loses_because(twin, strips, Reason.NARROWEST) == (
+        "same tier, as strict, the first by id won"
+    )
     assert loses_because(above, below, Reason.NARROWEST) == "narrower tier won"
     floor = rule("floor", Tier.FLOOR, Action.STRIP)
     assert loses_because(above, floor, Reason.FLOOR) == "floor"

@@ -28,7 +28,7 @@ def test_all_but_the_winner_are_told_broad_tiers_and_small_ids_first():
         Overridden(rule=first, because="narrower tier won"),
         Overridden(rule=second, because="narrower tier won"),
         Overridden(rule=third, because="narrower tier won"),
-        Overridden(rule=fourth, because="same tier, as strict"),
+        Overridden(rule=fourth, because="same tier, as strict, the first by id won"),
     )
 
 
