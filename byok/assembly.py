@@ -172,6 +172,7 @@ class Assembly:
             id=name,
             places=places,
             access=access,
+            exposed=name if general.expose_decision_headers else "",
             let_go=partial(self._let_go, config.secrets, providers),
         )
         return replace(config, gateway=gateway), made

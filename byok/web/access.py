@@ -42,6 +42,7 @@ _PARTS = (
     ("output_tokens", "output={output_tokens}"),
     ("first_byte_ms", "first={first_byte_ms}ms"),
     ("duration_ms", "total={duration_ms}ms"),
+    ("generation", "generation={generation}"),
     ("request_id", "{request_id}"),
 )
 

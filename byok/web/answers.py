@@ -8,6 +8,7 @@ answer has begun: a stream that fails half-way is cut, never appended to.
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 
 from byok.core.carriers import readable
 from byok.core.errors import (
@@ -57,6 +58,13 @@ def worded(
     body = encode(refusal, dialect=dialect, request_id=request_id, beside=beside)
     own = _own_headers(body, request_id=request_id, content_type=JSON)
     return (*own, *_headers_of(refusal)), body
+
+
+def of_generation(refusal: Refusal, name: str) -> Refusal:
+    """Return *refusal* saying which configuration it is of, where *name* is given."""
+    if not name:
+        return refusal
+    return replace(refusal, headers=(*refusal.headers, ("x-byok-generation", name)))
 
 
 def send(

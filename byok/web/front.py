@@ -51,7 +51,9 @@ class Front:
             )
             record.refused(refusal)
             headers, body = answers.worded(
-                refusal, dialect=_UNREADABLE.dialect, request_id=request_id
+                answers.of_generation(refusal, generation.exposed),
+                dialect=_UNREADABLE.dialect,
+                request_id=request_id,
             )
             record.bytes_out = len(body)
             generation.access.close(record)
@@ -82,6 +84,7 @@ class Front:
             query=query,
             dialect=place.dialect,
             record=record,
+            generation=generation.exposed,
         )
         try:
             refusal = unreadable or await self._handled(visit, place)

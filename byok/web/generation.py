@@ -26,6 +26,7 @@ class Generation:
     """
     What answers requests by one configuration, under the name *id*.
 
+    *exposed* is what callers are told of its name: nothing, unless they are to know.
     *let_go* is called when no request needs it any more.
     """
 
@@ -35,11 +36,13 @@ class Generation:
         id: str = "",  # noqa: A002 - what it is called everywhere
         places: Table,
         access: AccessLog,
+        exposed: str = "",
         let_go: Callable[[], None] = lambda: None,
     ) -> None:
         self.id = id
         self.places = places
         self.access = access
+        self.exposed = exposed
         self.visits = 0
         self.let_go = let_go
 

@@ -185,7 +185,7 @@ class Proxy:
         )
 
     def _refused(self, visit: Visit, refusal: Refusal) -> Refusal:
-        if not self._is_asked(visit):
+        if not (self._expose_decisions or self._is_asked(visit)):
             return refusal
         named = (_DECISION_ID.decode(), visit.record.request_id)
         return replace(refusal, headers=(*refusal.headers, named))

@@ -17,7 +17,8 @@ class Visit:
     """
     A client's request, how it may be refused, and what is noted of it.
 
-    *path* has no `/anthropic` prefix any more; *query* is verbatim.
+    *path* has no `/anthropic` prefix any more; *query* is verbatim. A refusal says
+    which *generation* it is of, where callers are to know.
     """
 
     client: Downstream
@@ -25,6 +26,7 @@ class Visit:
     query: bytes = field(repr=False)
     dialect: Dialect
     record: AccessRecord
+    generation: str = ""
 
     def say(
         self,
@@ -56,7 +58,7 @@ class Visit:
         self.record.refused(refusal)
         self.record.bytes_out = answers.refuse(
             self.client,
-            refusal,
+            answers.of_generation(refusal, self.generation),
             dialect=self.dialect,
             request_id=self.record.request_id,
             beside=beside,

@@ -113,6 +113,27 @@ class ExplainingTests(House):
         decision = answer.value("x-byok-decision-id")
         self.assertEqual(decision, self.line()["request_id"])
 
+    async def test_refusals_say_which_configuration_they_are_of(self):
+        answered = (await self.message()).value("x-byok-generation")
+        unknown = await self.message(body=ASK.replace(MODEL.encode(), b"zebra"))
+        keyless = await self.message(headers=())
+        nowhere = await self.ask(request("/nowhere"))
+        unread = await self.ask(b"GET /\x01 HTTP/1.1\r\n\r\n")
+
+        self.assertRegex(answered, "^g1-[0-9a-f]{8}$")
+        for refused in (unknown, keyless, nowhere, unread):
+            self.assertGreaterEqual(refused.status, 400)
+            self.assertEqual(refused.values("x-byok-generation"), [answered])
+        decision = unknown.value("x-byok-decision-id")
+        self.assertEqual(decision, unknown.value("request-id"))
+        self.assertEqual(keyless.values("x-byok-decision-id"), [])
+
+    async def test_the_line_says_which_configuration_answered(self):
+        answer = await self.message()
+
+        generation = answer.value("x-byok-generation")
+        self.assertIn(f" generation={generation} req_", formatEvent(self.line()))
+
     async def test_a_provider_cannot_say_who_pays(self):
         forged = (("x-byok-payer", "org"),)
         self.provider.play("/v1/messages", plays.answer(200, b"{}", headers=forged))
