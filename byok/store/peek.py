@@ -1,10 +1,12 @@
 """A look at a store that makes, migrates and locks nothing."""
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import sqlalchemy as sa
 
@@ -121,8 +123,25 @@ def peek_decisions(path: Path) -> Iterator[SqlDecisions]:
 @contextmanager
 def _read_only(path: Path) -> Iterator[sa.Engine]:
     # Reading a write-ahead log, SQLite makes its companions where they are missing.
-    # Without a log nobody has the store open, and all of it is in this one file.
-    how = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
+    log, index = (path.with_name(f"{path.name}{each}") for each in ("-wal", "-shm"))
+    if not log.exists():
+        # Nobody has the store open, and all of it is in this one file.
+        with _engine(path, "immutable=1") as engine:
+            yield engine
+    elif index.exists():
+        with _engine(path, "mode=ro") as engine:
+            yield engine
+    else:
+        # A crash left the log. Whoever opens the store next has to find it as it is.
+        with TemporaryDirectory(prefix="byok-") as directory:
+            for each in (path, log):
+                shutil.copy(each, directory)
+            with _engine(Path(directory, path.name), "mode=ro") as engine:
+                yield engine
+
+
+@contextmanager
+def _engine(path: Path, how: str) -> Iterator[sa.Engine]:
     uri = f"{path.absolute().as_uri()}?{how}"
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=str(path)),

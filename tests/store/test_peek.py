@@ -56,7 +56,12 @@ def test_what_a_crash_left_in_the_log_is_seen(path, tmp_path):
         for suffix in ("", "-wal"):
             shutil.copy(f"{path}{suffix}", f"{crashed}{suffix}")
 
+    before = {each.name: each.read_bytes() for each in crashed.parent.iterdir()}
+
     assert peek_key(crashed, "anne") is not None
+
+    after = {each.name: each.read_bytes() for each in crashed.parent.iterdir()}
+    assert after == before
 
 
 def test_looking_for_a_store_makes_none(path):
