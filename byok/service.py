@@ -47,6 +47,9 @@ from byok.wire.limits import ServerLimits
 from byok.wire.server import HTTPServer
 from byok.wire.serving import Serving
 
+GOODBYE_S = 2.0
+"""How long a stop waits for clients that were told to go."""
+
 _log = Logger(namespace="byok.service")
 
 
@@ -97,6 +100,8 @@ class GatewayService(MultiService):
         self._guard = EgressGuard(clock=self._clock)
         self._idle_s = IDLE_S
         self._reloading: Reloading | None = None
+        self._front: Front | None = None
+        self._serving: Serving | None = None
         self._hang_up = HangUp(reactor, wish=self._hung_up, end=reactor.stop)
         self._ports: list[IListeningPort] = []
         self.starting: Deferred[None] | None = None
@@ -152,15 +157,14 @@ class GatewayService(MultiService):
             explain_each=self._explain_each,
         )
         self._reloading = Reloading(config, lasting, reread=self._reread)
-        front = Front(self._reloading.current, live=self._live)
-        site = HTTPServer(
-            Serving(
-                handler=front.take,
-                refuse=front.refuse,
-                limits=ServerLimits(body_bytes=MAX_BODY_BYTES),
-                deadlines=Deadlines(self._clock),
-            )
+        self._front = front = Front(self._reloading.current, live=self._live)
+        self._serving = Serving(
+            handler=front.take,
+            refuse=front.refuse,
+            limits=ServerLimits(body_bytes=MAX_BODY_BYTES),
+            deadlines=Deadlines(self._clock),
         )
+        site = HTTPServer(self._serving)
         self.listening = tuple(
             [await self._listen(each, site) for each in config.listen]
         )
@@ -173,6 +177,9 @@ class GatewayService(MultiService):
         if self.starting is not None:
             await self.starting
         await gatherResults([maybeDeferred(port.stopListening) for port in self._ports])
+        # Their lines and records are written before what these need is closed.
+        if self._front is not None and self._serving is not None:
+            await self._dismiss(self._front, self._serving)
         if self._reloading is not None:
             await self._reloading.stop()
         if self._decisions is not None:
@@ -180,6 +187,15 @@ class GatewayService(MultiService):
         if self._store is not None:
             await self._store.close()
         _log.info("stopped, and nothing is open any more", event="stopped")
+
+    async def _dismiss(self, front: Front, serving: Serving) -> None:
+        """End every exchange, and every connection once its client was told."""
+        gone = serving.drain()
+        late = self._clock.callLater(GOODBYE_S, serving.cut)
+        await front.stop()
+        await gone
+        if late.active():
+            late.cancel()
 
     def _with_master_key(self) -> Config:
         config, is_new = with_master_key(self._config)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NoReturn, TextIO
 
 from constantly import NamedConstant  # type: ignore[import-untyped]
 from twisted.application.service import IService
+from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger, LogLevel
 from twisted.python import usage
 
@@ -101,6 +102,7 @@ def makeService(options: Options) -> IService:
 
     config = _load(options)
     keep_steady_time(reactor)
+    stop_once(reactor)
     # The working directory is not what it was once twistd has gone to the background.
     path = Path(options["config"]).absolute()
     twistd: Mapping[str, Any] = options.parent or {}
@@ -137,6 +139,24 @@ def keep_steady_time(reactor: Any) -> None:
     the time of day themselves.
     """
     reactor.seconds = time.monotonic
+
+
+def stop_once(reactor: Any) -> None:
+    """
+    Make *reactor* take further wishes to stop for granted.
+
+    Each signal to end is such a wish, and a second one would be a traceback in the
+    log: an impatient Ctrl-C, or a supervisor that sends SIGINT after SIGTERM.
+    """
+    stop = reactor.stop
+
+    def stop_or_go_on_stopping() -> None:
+        try:
+            stop()
+        except ReactorNotRunning:
+            Logger(namespace="byok.service").info("already stopping")
+
+    reactor.stop = stop_or_go_on_stopping
 
 
 def _load(options: Options) -> Config:

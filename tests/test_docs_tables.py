@@ -63,8 +63,8 @@ def codes_in_the_code() -> set[str]:
             elif isinstance(node, ast.Constant) and path.name == "slot.py":
                 found.add(str(node.value))
     shape = re.compile(
-        r"internal|(?:admin|auth|body|credential|decisions|edge|egress|keys|policy"
-        r"|provider|reload|route|store)\.[a-z0-9-]+"
+        r"internal|(?:admin|auth|body|credential|decisions|edge|egress|gateway|keys"
+        r"|policy|provider|reload|route|store|stream)\.[a-z0-9-]+"
     )
     return {code for code in found if shape.fullmatch(code)}
 
@@ -168,7 +168,7 @@ class Asked:
     """As much of a client as an access record looks at."""
 
     method = b"GET"
-    body = b""
+    received_bytes = 0
     peer = "192.0.2.1"
 
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from twisted.application.service import Application
 from twisted.internet import reactor
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IReactorCore, IReactorTime
 from twisted.logger import ILogObserver, LogLevel
 from twisted.python import usage
 from twisted.python.usage import UsageError
@@ -36,6 +36,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """The reactor is everybody's: it keeps the time that it had."""
     monkeypatch.setattr(reactor, "seconds", IReactorTime(reactor).seconds)
+    monkeypatch.setattr(reactor, "stop", IReactorCore(reactor).stop)
 
 
 def parsed(*arguments: str) -> Options:

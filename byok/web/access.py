@@ -116,6 +116,10 @@ class AccessRecord:
         self.error = refusal.code
         self.ending = "cut"
 
+    def stopped(self) -> None:
+        """Note that we ended the answer, since the gateway stops."""
+        self.ending = "stopped"
+
     def left(self) -> None:
         """Note that the client hung up, or why it was cut off."""
         self.status = self.status or CLIENT_GONE

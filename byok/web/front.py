@@ -5,7 +5,7 @@ A path that two servers could read differently is refused before anything else
 is asked of the request. Whatever goes wrong in a handler ends here.
 """
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -19,6 +19,7 @@ from byok.policy.classes import COOKIE, classify, without_scheme
 from byok.web import answers
 from byok.web.downstream import Downstream, refusal_of
 from byok.web.generation import Current, Generation
+from byok.web.last_words import STOPPING
 from byok.web.places import Place
 from byok.web.visit import Visit
 from byok.wire.errors import Unreadable
@@ -34,12 +35,28 @@ class Front:
     def __init__(self, current: Current, *, live: LiveSecrets) -> None:
         self._current = current
         self._live = live
+        self._answering: set[Deferred[None]] = set()
+        self._is_stopping = False
 
     def take(self, client: Downstream) -> None:
         """Start answering *client*; it is given up if the client hangs up first."""
         answering = Deferred.fromCoroutine(self._answer(client))
         client.on_gone(answering.cancel)
         answering.addErrback(self._ended_badly)
+        self._answering.add(answering)
+        answering.addCallback(lambda _: self._answering.discard(answering))
+
+    async def stop(self) -> None:
+        """
+        End every exchange; return when the line of each is written.
+
+        A client that has no answer yet gets a 503, one that reads a stream an event.
+        Whoever asks on a connection that is still open gets a 503 too.
+        """
+        self._is_stopping = True
+        for answering in tuple(self._answering):
+            answering.cancel()
+        await gatherResults(tuple(self._answering))
 
     def refuse(self, unreadable: Unreadable, peer: str) -> tuple[Headers, bytes]:
         """Word the answer to what came from *peer* and is no request."""
@@ -87,14 +104,24 @@ class Front:
             generation=generation.exposed,
         )
         try:
-            refusal = unreadable or await self._handled(visit, place)
+            refusal = STOPPING if self._is_stopping else unreadable
+            refusal = refusal or await self._handled(visit, place)
             if refusal is not None:
                 visit.refuse(refusal)
         except CancelledError:
-            record.left()
+            self._gave_up(visit)
             raise
         finally:
             generation.access.close(record, quiet=place.quiet)
+
+    def _gave_up(self, visit: Visit) -> None:
+        if not self._is_stopping:
+            visit.record.left()
+        elif visit.client.responded:
+            visit.client.abort()
+            visit.record.stopped()
+        else:
+            visit.refuse(STOPPING)
 
     async def _handled(self, visit: Visit, place: Place) -> Refusal | None:
         """Let the place answer; return a refusal in place of its fault."""

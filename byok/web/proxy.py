@@ -34,6 +34,7 @@ from byok.core.usage import UsageReader
 from byok.upstream.provider import Providers
 from byok.web.downstream import body_of
 from byok.web.identity import Identity
+from byok.web.last_words import last_words, silent
 from byok.web.pins import PinnedKey, Pins
 from byok.web.relay import BodyRelay
 from byok.web.scrub import Scrubber
@@ -153,13 +154,18 @@ class Proxy:
             visit.client,
             reader=UsageReader(),
             scrubber=Scrubber(secrets) if secrets else None,
+            words=last_words(
+                answer, dialect=visit.dialect, request_id=visit.record.request_id
+            ),
+            too_silent=silent(
+                self._providers.idle_s, deployment=planned.deployment.name
+            ),
             abort=answer.abort,
-            clock=self._clock,
-            idle_s=self._providers.idle_s,
         )
         try:
             visit.record.ending = (await body.carry(answer)).value
         finally:
+            visit.record.error = body.told
             visit.record.bytes_out = body.sent_bytes
             visit.record.usage = body.reader.usage()
         return None

@@ -1,5 +1,8 @@
 """Answers that break off, clients that leave, and readers that are slow."""
 
+import json
+from typing import Any
+
 from twisted.internet import reactor
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.tcp import Connection
@@ -12,6 +15,9 @@ EVENTS = sse.text_stream("a word or two")
 STREAM = plays.stream(EVENTS)
 WHOLE = b"".join(EVENTS)
 BIG = 60_000_000
+CHAT = "/v1/chat/completions"
+CHUNK = b'data: {"choices": [{"index": 0, "delta": {"content": "a"}}]}\n\n'
+CHUNKS = plays.stream([CHUNK, b"data: [DONE]\n\n"])
 
 
 class CutTests(House):
@@ -127,8 +133,77 @@ class IdleTests(House):
 
         self.assertFalse(answer.complete)
         self.assertEqual(self.line()["ending"], "idle")
+        self.assertEqual(self.line()["error"], "stream.idle")
+        self.assertEqual(self.line()["bytes_out"], len(answer.body))
         exchange = await self.provider.exchange(0)
         await exchange.hung_up.wait()
+
+    async def test_a_stream_that_we_cut_ends_with_an_error_event(self):
+        held = STREAM.hold_before(b"event: message_delta", signal="never")
+        self.provider.play("/v1/messages", held)
+
+        answer = await self.message(body=ASK_STREAM)
+
+        before, event, data = self.ending(answer.body, b"event: error\ndata: ")
+        self.assertTrue(before.endswith(b"}\n\n"))
+        self.assertTrue(WHOLE.startswith(before))
+        error = event["error"]
+        self.assertEqual((event["type"], error["type"]), ("error", "timeout_error"))
+        self.assertIn("sent nothing for 0.2 seconds", error["message"])
+        self.assertEqual(event["request_id"], self.line()["request_id"])
+        self.assertNotIn(b"\n", data)
+
+    async def test_the_event_stands_alone_where_another_was_begun(self):
+        places = {
+            b'"content_block_delta"': b"\n\n",
+            b"data: ": b"\n",
+            b"\ndata: ": b"\n\n",
+            b'""}}\n\n': b"\n\n",
+        }
+        for marker, gap in places.items():
+            self.provider.play("/v1/messages", STREAM.hold_before(marker, signal="no"))
+
+            answer = await self.message(body=ASK_STREAM)
+
+            before, _, _ = self.ending(answer.body, gap + b"event: error\ndata: ")
+            self.assertTrue(WHOLE.startswith(before), marker)
+            self.assertTrue(WHOLE[len(before) :].startswith(marker), marker)
+
+    async def test_the_event_is_in_the_callers_protocol(self):
+        self.provider.play(CHAT, CHUNKS.hold_before(b"data: [DONE]", signal="never"))
+
+        answer = await self.ask(request(CHAT, headers=OWN, body=ASK_STREAM))
+
+        before, event, _ = self.ending(answer.body, b"data: ")
+        self.assertEqual(before, CHUNK)
+        self.assertEqual(event["error"]["code"], "stream.idle")
+        self.assertFalse(answer.complete)
+
+    async def test_a_stream_that_said_all_it_had_to_say_gets_no_error(self):
+        self.provider.play("/v1/messages", STREAM.hold_before(b"0\r\n", signal="never"))
+
+        answer = await self.message(body=ASK_STREAM)
+
+        self.assertEqual(answer.body, WHOLE)
+        self.assertFalse(answer.complete)
+        self.assertIsNone(self.line()["error"])
+
+    async def test_an_answer_that_is_no_stream_of_events_is_cut_and_no_more(self):
+        play = plays.says("hello there", streaming=False)
+        self.provider.play("/v1/messages", play.hold_before(b"there", signal="never"))
+
+        answer = await self.message()
+
+        self.assertFalse(answer.complete)
+        self.assertTrue(answer.body.endswith(b"hello "))
+        self.assertEqual(self.line()["ending"], "idle")
+
+    def ending(self, body: bytes, begin: bytes) -> tuple[bytes, dict[str, Any], bytes]:
+        """Take *body* apart: what came before *begin*, and the data of the event."""
+        at = body.rindex(begin)
+        data, end = body[at + len(begin) : -2], body[-2:]
+        self.assertEqual(end, b"\n\n")
+        return body[:at], json.loads(data), data
 
     async def test_silence_before_the_answer_is_a_timeout_of_ours(self):
         self.provider.play("/v1/messages", plays.hangs())
