@@ -1,13 +1,12 @@
 """The secrets in use at the moment, and where a text holds one."""
 
 import re
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import TypeVar
 
 from byok.core.secret import Secret
 
-_T = TypeVar("_T")
+_Key = TypeVar("_Key", bound=Hashable)
 Span = tuple[int, int]
 
 # A secret is looked for as a run of tokens, so that what stands around it does
@@ -23,14 +22,16 @@ class LiveSecrets:
 
     It keeps Python's keyed 64-bit hashes of them, not the secrets, which are
     nobody's business here. Adding one twice means removing it twice: two
-    exchanges may use one key. May be asked from any thread.
+    exchanges may use one key. Changed in one thread only, it may be asked from any:
+    asking iterates over nothing that changes in place.
     """
 
     def __init__(self) -> None:
-        self._hashes: Counter[int] = Counter()
-        self._shapes: Counter[_Shape] = Counter()
+        self._hashes: dict[int, int] = {}
+        self._shapes: dict[_Shape, int] = {}
         self._lengths: tuple[int, ...] = ()
         self._runs: tuple[int, ...] = ()
+        self._shortest = 0
 
     def add(self, secret: Secret) -> None:
         """Let *secret* be recognised from now on."""
@@ -42,7 +43,7 @@ class LiveSecrets:
 
     def spans(self, text: str) -> Iterator[Span]:
         """Yield where *text* holds live secrets, from left to right, apart."""
-        if not self._hashes:
+        if not self._hashes or len(text) < self._shortest:
             return
         found = sorted(self._found(text))
         while found:
@@ -70,10 +71,15 @@ class LiveSecrets:
 
     def _count(self, secret: Secret, step: int) -> None:
         for part in _parts(secret):
-            self._hashes = _counted(self._hashes, hash(part), step)
-            self._shapes = _counted(self._shapes, _shape(part), step)
+            _count(self._hashes, hash(part), step)
+            if _count(self._shapes, _shape(part), step):
+                self._look_for_shapes()
+
+    def _look_for_shapes(self) -> None:
         self._lengths = tuple(sorted({n for run, n in self._shapes if run == 1}))
         self._runs = tuple({run for run, _ in self._shapes} - {1})
+        # Of a secret of several tokens nothing is known but that it is not empty.
+        self._shortest = 1 if self._runs else min(self._lengths, default=0)
 
 
 _Shape = tuple[int, int]
@@ -93,6 +99,10 @@ def _parts(secret: Secret) -> Iterator[str]:
     looked for: it is part of too many words to be a secret.
     """
     text = secret.reveal()
+    if _TOKEN.fullmatch(text):
+        if len(text) >= _SHORTEST:
+            yield text
+        return
     spans = [match.span() for match in _TOKEN.finditer(text)]
     if not spans:
         return
@@ -105,9 +115,11 @@ def _parts(secret: Secret) -> Iterator[str]:
                 yield text[start:end]
 
 
-def _counted(counter: Counter[_T], key: _T, step: int) -> Counter[_T]:
-    # A new one each time, for another thread may be reading the old one; only
-    # positive counts are kept.
-    changed = counter.copy()
-    changed[key] += step
-    return +changed
+def _count(counts: dict[_Key, int], key: _Key, step: int) -> bool:
+    """Add *step* to the count of *key*; return if it has come or gone by that."""
+    before = counts.get(key, 0)
+    if before + step > 0:
+        counts[key] = before + step
+    else:
+        counts.pop(key, None)
+    return (before > 0) != (before + step > 0)
