@@ -1,8 +1,8 @@
 """
 Another configuration in the place of the running one, or everything against it.
 
-Reading and looking take a thread; the change itself is one reference. One reload at
-a time: the second reviews what the first one left.
+Reading takes a thread, and comparing a process of its own; the change itself is one
+reference. One reload at a time: the second reviews what the first one left.
 """
 
 from collections.abc import Callable, Collection
@@ -17,6 +17,7 @@ from byok.config.sources import changed
 from byok.core.errors import Refusal
 from byok.core.key_policies import FIELD
 from byok.core.secret import Secret
+from byok.reload.apart import apart
 from byok.reload.document import document, lines
 from byok.reload.review import Review, review, unusable
 from byok.store.location import store_path
@@ -119,7 +120,9 @@ class Reloading:
     def _review(self, report: Report, *, both_ways: bool) -> Review:
         store = store_path(self.config.store_url, base=self.config.directory)
         records = [each for each in peek_keys(store) or () if FIELD in each.metadata]
-        return review(report, self.config, records=records, both_ways=both_ways)
+        return review(
+            report, self.config, records=records, both_ways=both_ways, do=apart
+        )
 
     async def _take_up(self, config: Config) -> Refusal | None:
         """Answer new requests by *config*, or say why not."""

@@ -5,8 +5,9 @@ Nothing is decided by order of luck: whatever can be said of it is said at once,
 one obstacle is enough for the running configuration to stay.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from byok.config import Config, Finding, General, Report
 from byok.config.policy_tests import policy_test_findings, run_policy_tests
@@ -67,6 +68,25 @@ class Review:
         return None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """What takes its time to find out: tests, assertions, and all requests."""
+
+    failed_tests: tuple[Finding, ...]
+    broken_assertions: tuple[str, ...]
+    widenings: tuple[Widening, ...]
+    narrowings: tuple[Widening, ...]
+
+
+Doing = Callable[[Callable[[], Compared]], Compared]
+"""How a comparison is done: here, or somewhere else."""
+
+
+def here(compare: Callable[[], Compared]) -> Compared:
+    """Do it here and now."""
+    return compare()
+
+
 def unusable(message: str) -> Refusal:
     """Return why a configuration that cannot be used is not."""
     return _refuse("reload.invalid", message)
@@ -78,33 +98,42 @@ def review(
     *,
     records: Sequence[VirtualKey] = (),
     both_ways: bool = False,
+    do: Doing = here,
 ) -> Review:
     """
     Look at what *report* read, beside the configuration that is *running*.
 
     *records* are the virtual keys that bring rules of their own. Looked at *both
-    ways* it is also found out what could no longer leave.
+    ways* it is also found out what could no longer leave. *do* does the comparison.
     """
     new = report.config
     if new is None:
         return Review(findings=report.findings)
     before, after = _subject(running, records), _subject(new, records)
-    name = str(new.path)
+    found = do(partial(_compared, new, before, after, both_ways=both_ways))
     return Review(
         findings=report.findings,
         config=new,
         restart=needs_restart(running, new),
-        failed_tests=policy_test_findings(
-            run_policy_tests(replace(new, gateway=after.gateway))
-        ),
+        failed_tests=found.failed_tests,
+        broken_assertions=found.broken_assertions,
+        differences=differences(running, new),
+        widenings=(*found.widenings, *_allowed(running.general, new.general)),
+        narrowings=found.narrowings,
+    )
+
+
+def _compared(
+    new: Config, before: Subject, after: Subject, *, both_ways: bool
+) -> Compared:
+    name = str(new.path)
+    tested = run_policy_tests(replace(new, gateway=after.gateway))
+    return Compared(
+        failed_tests=policy_test_findings(tested),
         broken_assertions=broken_assertions(
             Question(subject=after, assertions=new.assertions)
         ),
-        differences=differences(running, new),
-        widenings=(
-            *widenings(before, after, config=name),
-            *_allowed(running.general, new.general),
-        ),
+        widenings=widenings(before, after, config=name),
         narrowings=widenings(after, before, config=name) if both_ways else (),
     )
 
