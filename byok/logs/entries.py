@@ -18,6 +18,10 @@ LEVELS: tuple[Level, ...] = tuple(LogLevel.iterconstants())
 _OLDER_FIELDS = frozenset(
     {"failure", "format", "isError", "message", "printed", "system", "time", "why"}
 )
+SAID = "{said}"
+"""The format of an event whose whole text is its field *said*."""
+
+_NOT_FIELDS = _OLDER_FIELDS | {"said"}
 _LATEST = 2**33
 _NAMESPACE = re.compile(r"[A-Za-z0-9_.-]{1,120}")
 
@@ -50,7 +54,7 @@ def entry_of(event: LogEvent, redactor: Redactor, *, fields: bool = True) -> Ent
             time=_time_of(event),
             level=level_of(event),
             namespace=_namespace_of(event),
-            message=redactor.text(formatEvent(event)),
+            message=redactor.text(_message_of(event)),
             fields=_fields_of(event, redactor) if fields else {},
             failure=_failure_of(event, redactor),
         )
@@ -65,13 +69,21 @@ def entry_of(event: LogEvent, redactor: Redactor, *, fields: bool = True) -> Ent
 
 
 def _fields_of(event: LogEvent, redactor: Redactor) -> dict[str, Clean]:
-    named = {
-        name: value
-        for name, value in event.items()
-        if not name.startswith("log_") and name not in _OLDER_FIELDS
-    }
-    clean = redactor.value(named)
-    return clean if isinstance(clean, dict) else {}
+    return redactor.fields(
+        {
+            name: value
+            for name, value in event.items()
+            if not name.startswith("log_") and name not in _NOT_FIELDS
+        }
+    )
+
+
+def _message_of(event: LogEvent) -> str:
+    # What is a text already needs no formatter, which takes longer than all the rest.
+    said = event.get("said")
+    if isinstance(said, str) and event.get("log_format") == SAID:
+        return said
+    return formatEvent(event)
 
 
 def level_of(event: LogEvent) -> Level:

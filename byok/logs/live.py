@@ -5,6 +5,8 @@ from collections.abc import Hashable, Iterator
 from typing import TypeVar
 
 from byok.core.secret import Secret
+from byok.policy.classes import TOKEN_START
+from byok.policy.declared import ClassTable
 
 _Key = TypeVar("_Key", bound=Hashable)
 Span = tuple[int, int]
@@ -31,6 +33,9 @@ class LiveSecrets:
         self._shapes: dict[_Shape, int] = {}
         self._lengths: tuple[int, ...] = ()
         self._runs: tuple[int, ...] = ()
+        self._declared: frozenset[str] = frozenset()
+        self.declared: re.Pattern[str] | None = None
+        """What an operator said that credentials look like; its group is one."""
         self._shortest = 0
 
     def add(self, secret: Secret) -> None:
@@ -40,6 +45,21 @@ class LiveSecrets:
     def remove(self, secret: Secret) -> None:
         """Forget *secret*, unless it was added more often than removed."""
         self._count(secret, -1)
+
+    def declare(self, table: ClassTable) -> None:
+        """
+        Let what *table* declares be recognised from now on.
+
+        It is for good: what was a credential by one configuration is not written
+        because another one forgot it.
+        """
+        found = {each.pattern.decode("ascii") for each in table.shapes}
+        if found <= self._declared:
+            return
+        self._declared |= found
+        longest = sorted(self._declared, key=lambda each: (-len(each), each))
+        begin = TOKEN_START.decode("ascii")
+        self.declared = re.compile(rf"{begin}({'|'.join(longest)})")
 
     def spans(self, text: str) -> Iterator[Span]:
         """Yield where *text* holds live secrets, from left to right, apart."""

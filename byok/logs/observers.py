@@ -4,8 +4,10 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TextIO
 
+import msgspec
 from twisted.logger import ILogObserver, LogEvent, LogLevel
 from zope.interface import implementer
 
@@ -20,6 +22,8 @@ _COLOURS = {
     LogLevel.critical: "\x1b[1;31m",
 }
 _PLAIN = "\x1b[0m"
+_ENCODER = msgspec.json.Encoder()
+_DEL = b"\x7f"
 # C0, DEL, C1, the other line ends, and what turns the direction of writing: a
 # line of ours is one line, and looks like what it is.
 _CONTROL = re.compile(
@@ -113,9 +117,8 @@ def human_line(entry: Entry, *, colour: str = "") -> str:
 
 def json_line(entry: Entry) -> str:
     """Write *entry* as one line of JSON, in ASCII."""
-    time = datetime.fromtimestamp(entry.time, tz=UTC)
     document = {
-        "time": time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "time": _utc(entry.time),
         "level": entry.level.name,
         "namespace": entry.namespace,
         "message": entry.message,
@@ -124,8 +127,25 @@ def json_line(entry: Entry) -> str:
         document["failure"] = entry.failure
     for name, value in entry.fields.items():
         document[f"{name}_" if name in _RESERVED else name] = value
-    # DEL is the one control character that JSON lets stand.
-    return json.dumps(document).replace("\x7f", "\\u007f")
+    try:
+        line = _ENCODER.encode(document)
+    except UnicodeEncodeError:
+        # Half of a surrogate pair, which only the slower encoder can escape.
+        line = _DEL
+    if line.isascii() and _DEL not in line:
+        return line.decode("ascii")
+    # What is not ASCII can move the cursor, or what is read after it.
+    return json.dumps(document, separators=(",", ":")).replace("\x7f", "\\u007f")
+
+
+def _utc(time: float) -> str:
+    whole, fraction = divmod(time, 1)
+    return f"{_second(int(whole))}.{int(fraction * 1000):03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(whole: int) -> str:
+    return f"{datetime.fromtimestamp(whole, tz=UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def _from(minimum: Level) -> frozenset[Level]:

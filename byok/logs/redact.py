@@ -87,11 +87,22 @@ _OPAQUE_WORD = re.compile(_OPAQUE)
 _NAME = re.compile(r"<secret:len=\d+ fp=[0-9a-f]{8}>")
 
 
+_KNOWN_MOST = 4096
+_KNOWN_CHARACTERS = 64
+
+
 class Redactor:
-    """Cleans values of the secrets in them; what it cannot clean it drops."""
+    """
+    Cleans values of the secrets in them; what it cannot clean it drops.
+
+    Most texts come again and again: names of routes, models, errors. Short ones in
+    which no pattern was found are remembered, and looked at for live secrets only.
+    """
 
     def __init__(self, live: LiveSecrets) -> None:
         self._live = live
+        self._declared = live.declared
+        self._known: set[str] = set()
 
     def text(self, text: str) -> str:
         """Return *text* with every secret in it replaced by its name."""
@@ -102,13 +113,35 @@ class Redactor:
             position = end
         if position:
             text = "".join((*pieces, text[position:]))
-        lowered = text.lower()
-        for words, pattern in _PATTERNS:
-            for word in words:
-                if word in lowered:
-                    text = pattern.sub(_renamed, text)
-                    break
-        return text
+        declared = self._live.declared
+        if declared is not self._declared:
+            self._declared = declared
+            self._known.clear()
+        if text in self._known:
+            return text
+        cleaned = text if declared is None else declared.sub(_renamed, text)
+        cleaned = _without_shapes(cleaned)
+        if cleaned == text and len(text) <= _KNOWN_CHARACTERS:
+            if len(self._known) >= _KNOWN_MOST:
+                self._known.clear()
+            self._known.add(text)
+        return cleaned
+
+    def fields(self, named: Mapping[str, object]) -> dict[str, Clean]:
+        """
+        Return what may be written of an event's fields.
+
+        Their names stand in our own code, so only their values are looked at.
+        """
+        clean: dict[str, Clean] = {}
+        for name, value in named.items():
+            if value is None or type(value) is int:
+                clean[name] = value
+                continue
+            cleaned = self.value(value, depth=1)
+            named_so = _is_name_of_credential(name)
+            clean[name] = _replaced(cleaned) if named_so else cleaned
+        return clean
 
     def value(self, value: object, *, depth: int = 0) -> Clean:
         """Return what may be written of *value*, made of what JSON can hold."""
@@ -148,6 +181,16 @@ class Redactor:
             # Under such a name a value is a secret, whatever it looks like.
             clean[name] = _replaced(cleaned) if _names_a_credential(name) else cleaned
         return clean
+
+
+def _without_shapes(text: str) -> str:
+    lowered = text.lower()
+    for words, pattern in _PATTERNS:
+        for word in words:
+            if word in lowered:
+                text = pattern.sub(_renamed, text)
+                break
+    return text
 
 
 def _described(value: object) -> str:

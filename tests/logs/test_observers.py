@@ -13,9 +13,9 @@ from zope.interface import provider
 from zope.interface.verify import verifyObject
 
 from byok.core.secret import Secret
-from byok.logs.entries import entry_of
+from byok.logs.entries import SAID, Entry, entry_of
 from byok.logs.live import LiveSecrets
-from byok.logs.observers import human_observer, json_observer
+from byok.logs.observers import human_observer, json_line, json_observer
 from byok.logs.redact import Redactor
 from tests.support import keys
 
@@ -347,3 +347,32 @@ def test_standard_output_can_be_the_stream(capsys):
     )
 
     assert capsys.readouterr().out.endswith("byok: hello\n")
+
+
+def test_a_line_of_json_is_ascii_whatever_an_event_says():
+    for text in ("ä\u202e", "\ud800", "\x7f", "plain"):
+        entry = Entry(
+            time=1.5,
+            level=LogLevel.info,
+            namespace="byok.test",
+            message=text,
+            fields={"text": text},
+        )
+
+        line = json_line(entry)
+
+        assert line.isascii()
+        assert "\x7f" not in line
+        assert json.loads(line)["text"] == text
+        assert json.loads(line)["time"] == "1970-01-01T00:00:01.500Z"
+
+
+def test_an_event_that_is_a_text_already_is_not_formatted_again():
+    stream = io.StringIO()
+    observer = json_observer(stream, LiveSecrets())
+
+    observer({"log_format": SAID, "said": "{not} a field", "log_namespace": "byok"})
+
+    document = json.loads(stream.getvalue())
+    assert document["message"] == "{not} a field"
+    assert "said" not in document
