@@ -17,6 +17,7 @@ from byok.core.errors import Refusal
 from byok.core.exchange import Caller, Decided, Planned
 from byok.core.facts import Headers, RequestFacts, present
 from byok.core.usage import Usage
+from byok.logs.entries import SAID
 
 USER_HEADERS = (b"x-litellm-user-id", b"x-byok-user-id")
 """In which headers a client says for whom it works; the first that came counts."""
@@ -28,22 +29,22 @@ CLIENT_GONE = 499
 
 # What a person reads of the fields, in this order, where there is something to say.
 _PARTS = (
-    ("key", "key={key}"),
-    ("user", "user={user}"),
-    ("model", "model={model}"),
-    ("deployment", "deployment={deployment}"),
-    ("payer", "payer={payer}"),
-    ("credential", "credential={credential}"),
-    ("error", "error={error}"),
-    ("ending", "{ending}"),
-    ("bytes_in", "in={bytes_in}"),
-    ("bytes_out", "out={bytes_out}"),
-    ("input_tokens", "input={input_tokens}"),
-    ("output_tokens", "output={output_tokens}"),
-    ("first_byte_ms", "first={first_byte_ms}ms"),
-    ("duration_ms", "total={duration_ms}ms"),
-    ("generation", "generation={generation}"),
-    ("request_id", "{request_id}"),
+    ("key", "key=", ""),
+    ("user", "user=", ""),
+    ("model", "model=", ""),
+    ("deployment", "deployment=", ""),
+    ("payer", "payer=", ""),
+    ("credential", "credential=", ""),
+    ("error", "error=", ""),
+    ("ending", "", ""),
+    ("bytes_in", "in=", ""),
+    ("bytes_out", "out=", ""),
+    ("input_tokens", "input=", ""),
+    ("output_tokens", "output=", ""),
+    ("first_byte_ms", "first=", "ms"),
+    ("duration_ms", "total=", "ms"),
+    ("generation", "generation=", ""),
+    ("request_id", "", ""),
 )
 
 _PLAIN = re.compile(r"""[^\s"'=]+""")
@@ -206,22 +207,28 @@ class AccessLog:
         """Write the line; at debug level where it is *quiet*."""
         level = LogLevel.debug if quiet else LogLevel.info
         fields = record.fields(now=self._clock.seconds())
-        parts = [
-            _part(text, fields[name])
-            for name, text in _PARTS
-            if fields[name] not in _UNREMARKABLE
-        ]
-        _log.emit(level, " ".join(("{method} {route} {status}", *parts)), **fields)
+        _log.emit(level, SAID, said=_said(fields), **fields)
         if self._closed is not None:
             self._closed(record)
 
 
-def _part(text: str, value: object) -> str:
+def _said(fields: Mapping[str, object]) -> str:
+    parts = [
+        f"{label}{_shown(value) if label else value}{unit}"
+        for name, label, unit in _PARTS
+        if (value := fields[name]) not in _UNREMARKABLE
+    ]
+    return " ".join(
+        (f"{fields['method']} {fields['route']} {fields['status']}", *parts)
+    )
+
+
+def _shown(value: object) -> object:
     # A user or a model is what a client says it is. With a space or a quote in it,
     # it could say the fields that follow as well.
-    if isinstance(value, str) and "=" in text and not _PLAIN.fullmatch(value):
-        return text.replace("}", "!r}")
-    return text
+    if isinstance(value, str) and not _PLAIN.fullmatch(value):
+        return repr(value)
+    return value
 
 
 def _user_of(headers: Headers, names: Sequence[bytes]) -> str | None:
