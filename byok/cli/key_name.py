@@ -11,15 +11,21 @@ IS_A_KEY = (
     " both. Replace the key if it is in use: `byok keys rotate`."
 )
 
+_BY_REFERENCE = (
+    " To try the key itself, send it by reference, without --key:"
+    " -H 'x-litellm-api-key: @env:NAME'."
+)
+
 
 def key_name(
-    _context: click.Context, _option: click.Parameter, value: str | None
+    context: click.Context, _option: click.Parameter, value: str | None
 ) -> str | None:
     """Return the alias or id of `--key`; what is none is refused and not repeated."""
     if value is None:
         return None
     if is_raw_key(value) or find_credential(value.encode("utf-8", "replace")):
-        raise click.BadParameter(IS_A_KEY)
+        takes_headers = any(each.name == "headers" for each in context.command.params)
+        raise click.BadParameter(IS_A_KEY + (_BY_REFERENCE if takes_headers else ""))
     if not value.isprintable():
         raise click.BadParameter("That is no alias and no id of a key.")
     return value

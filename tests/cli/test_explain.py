@@ -180,6 +180,8 @@ def test_a_key_itself_is_refused_and_not_repeated(terminal, command, name):
 
     assert result.exit_code == 2
     assert "others can read command lines" in result.output
+    assert "`byok keys list` shows both" in " ".join(result.output.split())
+    assert ("@env:NAME" in result.output) is (command == "explain-request")
     assert name.strip() not in result.output
 
 
