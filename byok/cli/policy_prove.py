@@ -179,9 +179,14 @@ class _Printer:
         screen.line(Styled(f"{proof.id} #{number}", Style.STRONG), f"  {one.message}")
         if one.rule is not None:
             screen.line(f"    by  {one.rule.id}  {one.rule.where}")
-        screen.line(f"    try {self._command(proof, number, one)}")
+        shown_by = self._command(proof, number, one)
+        if shown_by is not None:
+            screen.line(f"    try {shown_by}")
 
-    def _command(self, proof: Proof, number: int, one: Counterexample) -> str:
+    def _command(self, proof: Proof, number: int, one: Counterexample) -> str | None:
+        if one.of_answer:
+            # No explanation of a request shows what becomes of its answer.
+            return None
         if self._directory is None:
             return command(one.request, self._subject, self._config)
         self._directory.mkdir(parents=True, exist_ok=True)

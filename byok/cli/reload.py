@@ -20,7 +20,12 @@ from byok.core.secret import Secret
 REFUSED = 1
 UNUSABLE = 2
 WIDENS = 3
+NO_MASTER_KEY = "admin.no-master-key"
 _TIMEOUT_S = 300.0
+_BY_SIGNAL = (
+    "A gateway without one is administered by nobody, so it cannot be asked to reload:"
+    " send it SIGHUP (kill -HUP and its process id), and its log says whether it did."
+)
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 _SIGN_STYLES = {"+": Style.GOOD, "-": Style.BAD, "~": Style.INFO}
 _LEVELS = {"error": Style.BAD, "warning": Style.WARN, "info": Style.INFO}
@@ -35,6 +40,7 @@ Examples:
 
 \b
 The gateway reads the file it was started with, wherever this is run.
+One without a master key cannot be asked: send SIGHUP to its process.
 Exit codes: 0 done (or would be done); 1 refused, and what is in use stays in use;
   2 wrong usage, no gateway, or not its master key; 3 refused since more could
   leave than before (with --dry-run: it would widen).
@@ -105,8 +111,11 @@ def _key(key_from: str | None, config_path: Path) -> Secret:
         where = "--key-from leads to none: write os.environ/NAME or file:PATH"
     if key is None:
         if key_from is None:
-            for each in examine(config_path).findings:
+            report = examine(config_path)
+            for each in report.findings:
                 err().line(str(each))
+            if report.config is not None and report.config.general.single_user:
+                _end(f"{config_path} has no master key. {_BY_SIGNAL}")
         _end(f"The gateway's master key is needed, and {where}.")
     return key
 
@@ -133,6 +142,8 @@ def _ask(url: str, key: Secret, wish: Mapping[str, bool]) -> Answer:
     if not isinstance(body, dict) or "obstacle" not in body:
         said = body.get("error") if isinstance(body, dict) else None
         message = said.get("message") if isinstance(said, dict) else None
+        if isinstance(said, dict) and said.get("code") == NO_MASTER_KEY:
+            _end(f"The gateway at {host} has no master key. {_BY_SIGNAL}")
         _end(f"{message or 'What answers there is no gateway.'} (status {status})")
     return body
 

@@ -12,8 +12,10 @@ from enum import Enum
 from itertools import chain
 from typing import cast
 
+from byok.core.answer_fields import about_answers
 from byok.core.errors import Refusal
 from byok.core.exchange import Gateway
+from byok.core.prove_answers import shown_more
 from byok.core.routing import Deployment
 from byok.core.specimens import GATEWAY_KEY, Specimen, Wanted
 from byok.core.walk import (
@@ -47,11 +49,16 @@ class Status(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counterexample:
-    """A request by which a property does not hold, and the rule that lets it be."""
+    """
+    A request by which a property does not hold, and the rule that lets it be.
+
+    Where `of_answer` is set it is the answer to the request that shows it.
+    """
 
     request: Posed
     message: str
     rule: Rule | None = None
+    of_answer: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -558,6 +565,17 @@ def _no_widening(walk: Walk, question: Question) -> Found:
                 )
                 if likeness is None:
                     break
+    said = tuple(map(_without_facts, matches_of(about_answers(old.plans.rules))))
+    for shown in shown_more(walk, old, (*said, *groups)):
+        yield (
+            (shown.request.place.deployment.name, shown.what),
+            Counterexample(
+                request=shown.request,
+                message=shown.what,
+                rule=shown.rule,
+                of_answer=True,
+            ),
+        )
 
 
 def _changed(rules: Sequence[Rule], others: Sequence[Rule]) -> tuple[Rule, ...]:

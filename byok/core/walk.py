@@ -394,11 +394,15 @@ class Walk:
         """Return the request without any field; anybody can send that."""
         return cast("Posed", self.pose(place, context))
 
-    def decide(self, request: Posed, gateway: Gateway | None = None) -> Result:
-        """Let the gateway, or another one, decide *request*."""
+    def count(self) -> None:
+        """Count one cell; raises TooManyCellsError where that was one too many."""
         self.cells += 1
         if self.cells > self.limit:
             raise TooManyCellsError
+
+    def decide(self, request: Posed, gateway: Gateway | None = None) -> Result:
+        """Let the gateway, or another one, decide *request*."""
+        self.count()
         by = gateway or self.subject.gateway
         if self._at is not request.context:
             self._at = request.context

@@ -224,3 +224,42 @@ def test_a_key_that_would_cross_the_network_in_the_clear_is_warned_about():
 
     assert done.exit_code == UNUSABLE
     assert "in the clear" in done.output
+
+
+BY_SIGNAL = "send it SIGHUP (kill -HUP and its process id)"
+
+
+def without_master_key() -> Json:
+    data = config()
+    settings = data["general_settings"]
+    assert isinstance(settings, dict)
+    del settings["master_key"]
+    settings["dangerously_permit_weak_or_unset_master_key"] = True
+    return data
+
+
+def test_without_a_master_key_it_says_that_a_signal_reloads(tmp_path: Path):
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(without_master_key()))
+
+    done = CliRunner().invoke(main, ["reload", "-c", str(path)])
+
+    assert done.exit_code == UNUSABLE
+    assert f"{path} has no master key." in done.output
+    assert BY_SIGNAL in done.output
+
+
+@pytest.mark.e2e
+def test_a_gateway_without_a_master_key_is_reloaded_by_a_signal(tmp_path: Path):
+    with Gateway(exempt(tmp_path), without_master_key()) as running:
+        done = CliRunner(env=ENVIRONMENT).invoke(
+            main,
+            [
+                *("reload", "--url", running.url),
+                *("--key-from", "os.environ/BYOK_TEST_MASTER_KEY"),
+            ],
+        )
+
+    assert done.exit_code == UNUSABLE
+    assert "The gateway at 127.0.0.1 has no master key." in done.output
+    assert BY_SIGNAL in done.output

@@ -387,6 +387,107 @@ def test_a_secret_that_is_put_in_anew_is_named():
     assert proof("P6", both, against=both).status is Status.PASS
 
 
+# P6 on the way back
+
+
+def on_answers(action, name="x-account", **more):
+    header = {"header": {"name": name}} if name else {}
+    item = {"id": "a", "direction": "response", "action": action, **more}
+    return {**item, "match": {**more.get("match", {}), **header}}
+
+
+HIDDEN = on_answers("strip")
+MORE_MAIN = deployment(api_key=keys.DEPLOYMENT_KEY)
+
+
+def shows(now, before, *, deployments=(MORE_MAIN,), **more):
+    """Return what answers show by the rules *now* and did not *before*."""
+    new = subject(*deployments, rules=rules_at(Tier.SETTINGS, *now), **more)
+    old = subject(*deployments, rules=rules_at(Tier.SETTINGS, *before), **more)
+    found = proof("P6", new, against=old)
+    assert (found.status is Status.PASS) == (not found.counterexamples)
+    assert all(each.of_answer for each in found.counterexamples)
+    return messages(found)
+
+
+GOES_BACK = "x-account of an answer goes back and stayed here"
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "said"),
+    [
+        ([], [HIDDEN], [GOES_BACK]),
+        ([{**HIDDEN, "mode": "shadow"}], [HIDDEN], [GOES_BACK]),
+        ([], [on_answers("redact")], [GOES_BACK]),
+        ([on_answers({"rename": {"to": "x-b"}})], [HIDDEN], [GOES_BACK]),
+        (
+            [{**HIDDEN, "match": {**HIDDEN["match"], "team": "a"}}],
+            [HIDDEN],
+            [GOES_BACK],
+        ),
+        ([HIDDEN], [], []),
+        ([HIDDEN], [HIDDEN], []),
+        ([on_answers("redact")], [HIDDEN], []),
+        # Renamed it was there as well.
+        ([], [on_answers({"rename": {"to": "x-b"}})], []),
+        # What never goes back where the organisation pays is kept by no rule.
+        ([], [on_answers("strip", "anthropic-organization-id")], []),
+        ([], [on_answers("strip", "set-cookie")], []),
+        # Where the client pays the answer is the client's.
+        ([], [on_answers("strip", match={"credential": "client.*"})], []),
+        ([on_answers({"inject": {"name": "x-a", "value": "1"}}, "")], [], []),
+    ],
+)
+def test_what_an_answer_shows_anew_is_named_where_the_organisation_pays(
+    now, before, said
+):
+    assert shows(now, before) == said
+
+
+def test_without_a_key_of_the_organisation_nobody_pays_but_the_client():
+    assert shows([], [HIDDEN], deployments=(KEYLESS,)) == []
+    anonymous = CredentialPolicy(on_missing=OnMissing.ANONYMOUS)
+    found = shows([], [HIDDEN], deployments=(KEYLESS,), credential=anonymous)
+    assert found == [GOES_BACK]
+    own = CredentialPolicy(order=("client.api_key",))
+    assert shows([], [HIDDEN], credential=own) == []
+
+
+def test_an_answer_that_there_was_not_is_told_of_the_request():
+    new = subject(MORE_MAIN, SHARED, rules=rules_at(Tier.SETTINGS, HIDDEN))
+    old = subject(MORE_MAIN, rules=rules_at(Tier.SETTINGS, HIDDEN))
+
+    found = proof("P6", new, against=old)
+
+    assert not any(each.of_answer for each in found.counterexamples)
+    assert found.status is Status.FAIL
+
+
+def test_a_secret_that_goes_back_anew_is_named():
+    secret = {
+        "id": "s",
+        "direction": "response",
+        "action": {"inject": {"name": "x-corp", "secret": "os.environ/CORP"}},
+    }
+    (one,) = rules_at(Tier.MODEL, secret, deployment_name="anthropic-main")
+    filled = replace(one, inject=replace(one.inject, value=b"corp"))
+
+    found = proof("P6", subject(MORE_MAIN, rules=[filled]), against=subject(MORE_MAIN))
+
+    assert messages(found) == ["a secret of the operator goes back in x-corp"]
+    both = subject(MORE_MAIN, rules=[filled])
+    assert proof("P6", both, against=both).status is Status.PASS
+
+
+def test_answers_count_as_cells():
+    about = subject(MORE_MAIN, rules=rules_at(Tier.SETTINGS, HIDDEN))
+    whole = proof("P6", about, against=about)
+
+    assert proof("P6", about, against=about, limit=whole.cells - 1).status is (
+        Status.UNSETTLED
+    )
+
+
 # P7
 
 

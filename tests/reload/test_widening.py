@@ -40,6 +40,21 @@ def test_a_header_that_is_newly_forwarded_is_shown_by_a_request(tmp_path: Path):
     assert one.shown_by.startswith("byok explain-request -c ")
 
 
+def test_a_header_of_an_answer_that_newly_goes_back_widens(tmp_path: Path):
+    back = rule("back", "strip", "x-account", direction="response")
+    company = {"model_list": [model("sonnet", **DEEP)]}
+    old, new = config(back, **company), config(**company)
+
+    (one,) = reviewed(tmp_path, old, new).widenings
+
+    assert one.text == "x-account of an answer goes back and stayed here"
+    # No request shows what becomes of its answer.
+    assert (one.kind, one.shown_by) == ("leaves", "")
+    assert kinds(tmp_path, new, old) == []
+    # The answer to a key of one's own is one's own.
+    assert kinds(tmp_path, config(back), config()) == []
+
+
 def test_the_other_way_round_it_is_a_narrowing(tmp_path: Path):
     found = reviewed(
         tmp_path, config(rule("more", "forward")), config(), both_ways=True
