@@ -85,7 +85,15 @@ def _because(found: Deployment, removed: slot.Removed) -> str:
         return _why_not_trusted(found, removed.cls)
     if removed.rule == floor.SLOT:
         return _why_not_there(removed)
-    return f"the rule {removed.rule} keeps it here."
+    return f"the rule {removed.rule} keeps it here{_and_why(removed.why)}"
+
+
+def _and_why(said: str) -> str:
+    """Return what the rule's *why* adds to a sentence, with its end."""
+    text = " ".join(said.split())
+    if not text:
+        return "."
+    return f": {text}" if text[-1] in ".!?" else f": {text}."
 
 
 def _why_not_trusted(found: Deployment, cls: str) -> str:

@@ -266,6 +266,7 @@ class Plan:
                         name=name,
                         cls=cls,
                         rule=verdict.rule.id if verdict.rule else DEFAULT_DENY,
+                        why=verdict.rule.why if verdict.rule else "",
                     )
                 )
         return choose(

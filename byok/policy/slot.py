@@ -67,11 +67,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removed:
-    """A client credential that did not survive, and the rule that took it."""
+    """
+    A client credential that did not survive, and the rule that took it.
+
+    `why` is what whoever wrote the rule has to say about it.
+    """
 
     name: bytes
     cls: str
     rule: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from byok.core.carriers import CUSTOM
 from byok.core.exchange import Caller, Decided, decide
 from byok.core.routes import CHAT_COMPLETIONS
 from byok.core.secret import Secret
+from byok.policy.rules import Tier
 from tests.core.asking import (
     DEVELOPER,
     GATEWAY_KEY,
@@ -16,6 +17,7 @@ from tests.core.asking import (
     deployment,
     facts,
     gateway,
+    rules_at,
     switches,
 )
 from tests.support import keys
@@ -128,3 +130,38 @@ def test_a_name_that_claude_code_hides_is_in_no_message(header):
     message = told(*((GATEWAY_KEY, header) if header else (GATEWAY_KEY,)), found=found)
 
     assert "my-the API key header-entry" in message
+
+
+@pytest.mark.parametrize(
+    ("why", "said"),
+    [
+        ("", "the rule mine.no-keys keeps it here. The"),
+        (
+            "Contractors use the shared key.",
+            "the rule mine.no-keys keeps it here: Contractors use the shared key. The",
+        ),
+        (
+            "Ask\n  platform-sec first",
+            "the rule mine.no-keys keeps it here: Ask platform-sec first. The",
+        ),
+    ],
+)
+def test_the_reason_of_the_rule_that_took_a_credential_is_told(why, said):
+    rule = {
+        "id": "no-keys",
+        "match": {"header": {"class": "credential.provider.*"}},
+        "action": "strip",
+        "lock": True,
+        "why": why,
+    }
+    at = gateway(rules=rules_at(Tier.TEAM, rule, namespace="mine"), auth=ON)
+
+    decided = decide(facts(GATEWAY_KEY, OAUTH), DEVELOPER, at)
+
+    assert isinstance(decided, Decided)
+    assert decided.refusal is not None
+    assert (decided.refusal.code, decided.refusal.rule) == (
+        "credential.not-forwarded",
+        "mine.no-keys",
+    )
+    assert said in decided.refusal.message
