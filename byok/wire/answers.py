@@ -38,6 +38,6 @@ def head_bytes(status: int, headers: Headers, framing: bytes) -> bytes:
         len(headers) + framing.count(b"\n") + 2
     ):
         raise ValueError("a header of an answer holds a line break or a control byte")
-    if any(name in _NOT_OURS_TO_TAKE for name, _ in headers):
+    if not _NOT_OURS_TO_TAKE.isdisjoint([name for name, _ in headers]):
         raise ValueError("an answer's framing is the connection's own affair")
     return head

@@ -251,6 +251,6 @@ def _request_head(method: bytes, target: bytes, headers: Headers, size: int) -> 
     head = b"".join((method, b" ", target, b" HTTP/1.1\r\n", *lines, length, b"\r\n"))
     if not is_clean(head) or head.count(b"\n") != len(lines) + 2 + has_length:
         raise ValueError("a line of a request holds a line break or a control byte")
-    if any(name in OF_THE_CONNECTION for name, _ in headers):
+    if not OF_THE_CONNECTION.isdisjoint([name for name, _ in headers]):
         raise ValueError("a request's framing is the connection's own affair")
     return head

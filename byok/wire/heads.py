@@ -37,7 +37,7 @@ _HOST = re.compile(
 _LENGTH = re.compile(rb"0|[1-9][0-9]{0,18}")
 _NOT_IN_A_HEAD = bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100)) + b"\t\r\n"
 _PADDING = b" \t"
-_PADDED = (b" ", b"\t")
+_PADDED = (b" \r\n", b"\t\r\n")
 _TELLING = frozenset({b"content-length", b"transfer-encoding", b"host", b"expect"})
 
 
@@ -111,7 +111,7 @@ def read_request_head(raw: bytes, limits: ServerLimits) -> RequestHead | Unreada
         return _METHOD
     except HttpParserError as error:
         return _unreadable(str(error))
-    return _head_of(reading, method, target, int(line.group(3)), limits)
+    return _head_of(raw, reading, (method, target, int(line.group(3))), limits)
 
 
 def is_clean(raw: bytes) -> bool:
@@ -130,17 +130,22 @@ def is_clean(raw: bytes) -> bool:
 
 
 def _head_of(
-    reading: _Reading, method: bytes, target: bytes, minor: int, limits: ServerLimits
+    raw: bytes,
+    reading: _Reading,
+    request: tuple[bytes, bytes, int],
+    limits: ServerLimits,
 ) -> RequestHead | Unreadable:
+    method, target, minor = request
     fields = reading.fields
     if len(fields) > limits.fields:
         return _TOO_MANY_FIELDS
-    # llhttp leaves the white space behind a value to whoever reads it.
-    headers = tuple(
-        (name, value.rstrip(_PADDING) if value.endswith(_PADDED) else value)
-        for name, value in fields
-    )
-    if max((len(value) for _, value in headers), default=0) > limits.value_bytes:
+    if any(end in raw for end in _PADDED):
+        # llhttp leaves the white space behind a value to whoever reads it.
+        fields = [(name, value.rstrip(_PADDING)) for name, value in fields]
+    headers = tuple(fields)
+    if len(raw) > limits.value_bytes and any(
+        len(value) > limits.value_bytes for _, value in headers
+    ):
         return _VALUE_TOO_LONG
     telling = [field for field in headers if field[0] in _TELLING]
     length = _length_of(telling, minor)
