@@ -18,6 +18,7 @@ from twisted.internet.defer import (
     Deferred,
     gatherResults,
     maybeDeferred,
+    succeed,
 )
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
@@ -102,6 +103,7 @@ class GatewayService(MultiService):
         self._reloading: Reloading | None = None
         self._front: Front | None = None
         self._serving: Serving | None = None
+        self._has_stopped = False
         self._hang_up = HangUp(reactor, wish=self._hung_up, end=reactor.stop)
         self._ports: list[IListeningPort] = []
         self.starting: Deferred[None] | None = None
@@ -123,7 +125,10 @@ class GatewayService(MultiService):
         self.starting.addErrback(self._not_started)
 
     def stopService(self) -> Deferred[None]:
-        """Close everything; fires when nothing is open any more."""
+        """Close everything; fires when nothing is open any more. Once is enough."""
+        if self._has_stopped:
+            return succeed(None)
+        self._has_stopped = True
         return Deferred.fromCoroutine(self._stop())
 
     def _hung_up(self) -> None:

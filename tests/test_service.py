@@ -159,6 +159,15 @@ class ServiceTests(TestCase):
         warnings = [str(each.get("warning")) for each in self.events.all]
         self.assertTrue(any("nonsense_setting" in each for each in warnings))
 
+    async def test_it_is_stopped_once_however_often_it_is_told(self):
+        service = self.service("tcp:0:interface=127.0.0.1")
+        await self.run_service(service)
+
+        await service.stopService()
+        await service.stopService()
+
+        self.assertEqual(len(self.said("stopped")), 1)
+
     async def test_stopping_before_starting_has_finished_closes_everything(self):
         service = self.service("tcp:0:interface=127.0.0.1")
         service.startService()

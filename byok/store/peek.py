@@ -31,35 +31,38 @@ def peek_key(path: Path, name: str) -> VirtualKey | None:
     would have to be migrated first, since a dry run must not change anything.
     """
     try:
+        if not _is_there(path):
+            return None
+        with _read_only(path) as engine:
+            return SqlKeys(engine).maybe_by_name(name)
+    except StoreUnavailable as error:
+        # It may have been read from a copy, whose name means nothing to anybody.
+        why = str(error).partition(": ")[2].removesuffix(NEEDS)
+        raise StoreUnavailable(
+            f"{path}: {why}. The store can be read by the user that byok runs as, once"
+            " a gateway of this version has started with it."
+        ) from error
+
+
+def _is_there(path: Path) -> bool:
+    try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        return False
     except OSError as error:
-        raise _unreadable(f"{path}: {error.strerror}") from error
-    with _read_only(path) as engine:
-        try:
-            return SqlKeys(engine).maybe_by_name(name)
-        except StoreUnavailable as error:
-            raise _unreadable(str(error)) from error
-
-
-def _unreadable(why: str) -> StoreUnavailable:
-    what = why.removesuffix(NEEDS).rstrip(".")
-    return StoreUnavailable(
-        f"{what}. The store can be read by the user that byok runs as, once a gateway"
-        " of this version has started with it."
-    )
+        raise StoreUnavailable(f"{path}: {error.strerror}") from error
+    return True
 
 
 def peek_keys(path: Path) -> tuple[VirtualKey, ...] | None:
     """Return every key in the store at *path*; None where there is none to read."""
-    if not path.is_file():
-        return None
-    with _read_only(path) as engine:
-        try:
-            return SqlKeys(engine).page(Selection(size=_ALL)).keys
-        except StoreUnavailable:
+    try:
+        if not _is_there(path):
             return None
+        with _read_only(path) as engine:
+            return SqlKeys(engine).page(Selection(size=_ALL)).keys
+    except StoreUnavailable:
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,10 +92,10 @@ def peek_digests(path: Path, configured: tuple[Secret, ...]) -> PeekedKeys | Non
     The peppers are those *configured*, or the one in the file beside the store. None
     where that cannot be read, and where there is no store to read.
     """
-    if not path.is_file():
-        return None
-    with _read_only(path) as engine:
-        try:
+    try:
+        if not _is_there(path):
+            return None
+        with _read_only(path) as engine:
             keys = SqlKeys(engine)
             peppers = read_peppers(path, configured)
             return PeekedKeys(
@@ -100,8 +103,8 @@ def peek_digests(path: Path, configured: tuple[Secret, ...]) -> PeekedKeys | Non
                 digests=keys.every_digest(),
                 is_partial=not keys.pepper_counts().keys() <= set(peppers.ids),
             )
-        except StoreUnavailable:
-            return None
+    except StoreUnavailable:
+        return None
 
 
 @contextmanager
@@ -112,7 +115,7 @@ def peek_decisions(path: Path) -> Iterator[SqlDecisions]:
     Raises StoreUnavailable where there is no store; reading one that no gateway of
     this version has opened yet does so too.
     """
-    if not path.is_file():
+    if not _is_there(path):
         raise StoreUnavailable(
             f"{path}: there is no store here, so nothing was recorded yet."
         )
@@ -134,8 +137,11 @@ def _read_only(path: Path) -> Iterator[sa.Engine]:
     else:
         # A crash left the log. Whoever opens the store next has to find it as it is.
         with TemporaryDirectory(prefix="byok-") as directory:
-            for each in (path, log):
-                shutil.copy(each, directory)
+            try:
+                for each in (path, log):
+                    shutil.copy(each, directory)
+            except OSError as error:
+                raise StoreUnavailable(f"{path}: {error.strerror}") from error
             with _engine(Path(directory, path.name), "mode=ro") as engine:
                 yield engine
 

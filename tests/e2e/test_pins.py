@@ -11,7 +11,7 @@ from byok.core.pinning import digest_begins_with
 from byok.logs.live import LiveSecrets
 from byok.service import GatewayService
 from byok.store.opening import open_pins
-from tests.e2e.house import ASK_ORG, ENVIRONMENT, OURS, OWN, House
+from tests.e2e.house import ASK_ORG, ENVIRONMENT, OURS, OWN, House, until
 from tests.e2e.raw import Pairs, request
 from tests.support import keys
 
@@ -118,6 +118,8 @@ class BoundKeyTests(PinCase):
         await self.message(headers=HERS)
         directory = Path(self.service._config.directory)
         with open_pins(directory / "byok.db") as pins:
+            # It is written behind the exchange.
+            await until(pins.all)
             (pin,) = pins.all()
             beginning = digest_begins_with(pin.name)
             assert beginning is not None

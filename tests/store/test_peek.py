@@ -122,6 +122,15 @@ def test_a_place_that_leads_nowhere_is_no_store_that_holds_no_key(path):
         peek_key(path, "anne")
 
 
+def test_what_a_crash_left_and_cannot_be_read_is_said(path):
+    path.with_name(f"{path.name}-wal").touch()
+    path.mkdir()
+
+    with pytest.raises(StoreUnavailable, match="by the user that byok runs as"):
+        peek_key(path, "anne")
+    assert peek_keys(path) is None
+
+
 def test_a_directory_that_is_none_holds_no_store(path):
     path.touch()
 
