@@ -1,6 +1,7 @@
 """From the key a caller presents to its record: who is this?"""
 
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from twisted.internet.defer import DeferredSemaphore
@@ -16,6 +17,14 @@ from byok.store.known import KnownKeys
 # As many as the store has threads: more would only wait there, each having
 # taken a turn of its address.
 _AT_ONCE = 4
+
+_WORDS_MET = 10_000
+
+_TOO_MANY = (
+    "Too many words that begin like a byok key (sk-) came from this address, in headers"
+    " or queries. Each new one is compared with the keys of this gateway before a"
+    " request leaves: take them off, or try again in a moment."
+)
 
 _log = Logger(namespace="byok.keys")
 
@@ -51,6 +60,7 @@ class KeyLookup:
         self._turns = DeferredSemaphore(_AT_ONCE)
         store.on_change(self._cache.forget)
         self._known = KnownKeys(store, peppers)
+        self._met: OrderedDict[bytes, None] = OrderedDict()
 
     async def maybe(self, key: bytes, *, peer: str) -> VirtualKey | Refusal | None:
         """
@@ -82,10 +92,41 @@ class KeyLookup:
         """
         Is *key* one of this gateway's, in force or not?
 
-        Asked of values that callers send beside their own key, so no turns are
-        counted: who asks is known. Raises StoreUnavailable like `maybe`.
+        For what is about to leave: no turns are counted, and nobody is told. Raises
+        StoreUnavailable like `maybe`.
         """
         return await self._known.is_real(key)
+
+    async def ours_among(
+        self, words: Sequence[bytes], *, peer: str
+    ) -> tuple[bytes, ...] | Refusal:
+        """
+        Return those of *words* that are keys of this gateway, in force or not.
+
+        Callers send them beside their own key, and could try others' keys so: what
+        becomes of the request tells which is one. A word that was never met takes a
+        turn of the address *peer*, as an unknown key does, and a Refusal is about
+        that address. Raises StoreUnavailable like `maybe`.
+        """
+        found = []
+        for word in filter(is_well_formed, words):
+            digest = self._peppers.digest(word)
+            is_guess = digest not in self._met
+            refusal = self._throttle.admit(peer, self._steady()) if is_guess else None
+            if refusal is not None:
+                return replace(refusal, code="auth.too-many-words", message=_TOO_MANY)
+            self._meet(digest)
+            if await self._known.is_real(word):
+                found.append(word)
+                if is_guess:
+                    self._throttle.give_back(peer)
+        return tuple(found)
+
+    def _meet(self, digest: bytes) -> None:
+        self._met[digest] = None
+        self._met.move_to_end(digest)
+        if len(self._met) > _WORDS_MET:
+            self._met.popitem(last=False)
 
     def _by_heart(self, digest: bytes) -> VirtualKey | Absent:
         return self._cache.get(digest, now=self._steady())

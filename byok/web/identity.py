@@ -11,7 +11,7 @@ from byok.core.exchange import Caller
 from byok.core.facts import Headers
 from byok.core.keys import VirtualKey
 from byok.core.secret import Secret
-from byok.policy.declared import NOTHING_DECLARED, ClassTable
+from byok.policy.classes import holds_gateway_credential
 from byok.policy.lookalikes import lookalikes
 
 
@@ -21,8 +21,10 @@ class Lookup(Protocol):
     async def maybe(self, key: bytes, *, peer: str) -> VirtualKey | Refusal | None:
         """Return the record of *key* if it is in force."""
 
-    async def is_real(self, key: bytes) -> bool:
-        """Is *key* anybody's here, in force or not?"""
+    async def ours_among(
+        self, words: Sequence[bytes], *, peer: str
+    ) -> tuple[bytes, ...] | Refusal:
+        """Return those of *words* that are anybody's keys here, in force or not."""
 
 
 class Identity:
@@ -39,13 +41,11 @@ class Identity:
         lookup: Lookup,
         master_key: Secret | None,
         key_header: str | None = None,
-        class_table: ClassTable = NOTHING_DECLARED,
         master_key_on_data_routes: bool = True,
     ) -> None:
         self._lookup = lookup
         self._master_key = master_key
         self._order: Sequence[bytes] = carriers.carriers(key_header)
-        self._class_table = class_table
         self._master_key_on_data_routes = master_key_on_data_routes
 
     async def identify(
@@ -54,7 +54,7 @@ class Identity:
         """Return who sent *headers* and *query* from the address *peer*."""
         if self._master_key is None:
             return admit_single_user(headers)
-        presented = carriers.find_key(headers, self._order, self._class_table)
+        presented = carriers.find_key(headers, self._order)
         if isinstance(presented, Refusal):
             return presented
         if presented.key == self._master_key:
@@ -64,17 +64,17 @@ class Identity:
                 presented.key,
                 on_data_routes=self._master_key_on_data_routes,
             )
-            return await self._with_others(master, headers, query)
+            return await self._with_others(master, headers, query, peer)
         found = await self._lookup.maybe(presented.key.reveal_bytes(), peer=peer)
         if isinstance(found, Refusal):
             return found
         if found is None:
             return carriers.refuse_key(headers, presented.carrier)
         caller = Caller.of_key(found, presented.carrier, presented.key)
-        return await self._with_others(caller, headers, query)
+        return await self._with_others(caller, headers, query, peer)
 
     async def _with_others(
-        self, caller: Caller | Refusal, headers: Headers, query: bytes
+        self, caller: Caller | Refusal, headers: Headers, query: bytes, peer: str
     ) -> Caller | Refusal:
         """
         Note the further keys of ours that came in *headers* and *query*.
@@ -84,10 +84,17 @@ class Identity:
         """
         if isinstance(caller, Refusal):
             return caller
-        own = None if caller.secret is None else caller.secret.reveal_bytes()
-        others = [
-            Secret.from_bytes(word)
-            for word in lookalikes(headers, query)
-            if word != own and await self._lookup.is_real(word)
-        ]
-        return replace(caller, others=tuple(others)) if others else caller
+        words = lookalikes(headers, query)
+        if words:
+            # What holds a key that is known already is told by that key.
+            own = (caller.secret, self._master_key)
+            known = [each.reveal_bytes() for each in own if each is not None]
+            words = tuple(
+                word for word in words if not holds_gateway_credential(word, known)
+            )
+        if not words:
+            return caller
+        ours = await self._lookup.ours_among(words, peer=peer)
+        if isinstance(ours, Refusal):
+            return ours
+        return replace(caller, others=tuple(map(Secret.from_bytes, ours)))

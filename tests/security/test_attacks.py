@@ -197,11 +197,32 @@ class HiddenKeyTests(Estate):
                     f"/v1/messages?a={quote(key.replace('-', '%2D'), safe='%')}",
                     f"/v1/messages?q=Bearer%20{key}",
                 ):
+                    mark = self.mark()
                     raw = request(target, headers=OWN, body=ASK, close=False)
-                    self.assertEqual(line.ask(raw).status, 400, target)
+                    # Whoever sends so many strange words may have to wait.
+                    self.assertIn(line.ask(raw).status, (400, 429), target)
+                    self.assertEqual(self.since(mark), [])
 
         await self.holds(prove)
         self.assertEqual(self.guard_trips, 0)
+
+    async def test_keys_cannot_be_tried_by_sending_them_beside_ones_own(self):
+        await self.make_key("sk-12345", key_alias="given")
+        asked = []
+        for number, word in enumerate(("nothing", "sk-12345", "sk-123456")):
+            tried = " ".join(f"sk-{number}-{guess}" for guess in range(40))
+            raw = request(
+                f"/v1/messages?q={word}",
+                headers=(*OWN, ("x-custom", tried)),
+                body=ASK,
+            )
+            asked.append(await self.ask(raw))
+
+        # The right guess is refused as the wrong one is, and the owner goes on.
+        self.assertEqual([each.status for each in asked], [429] * 3)
+        codes = {each.value("x-byok-error") for each in asked}
+        self.assertEqual(codes, {"auth.too-many-words"})
+        self.assertEqual((await self.message()).status, 200)
 
     async def test_what_only_looks_like_a_key_goes_on_as_it_came(self):
         value = "disk-1 sk-of-nobody task-12345"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
@@ -86,9 +87,11 @@ class Nobody:
         """Find nobody."""
         return None
 
-    async def is_real(self, key: bytes) -> bool:
+    async def ours_among(
+        self, words: Sequence[bytes], *, peer: str
+    ) -> tuple[bytes, ...] | Refusal:
         """Know nobody."""
-        return False
+        return ()
 
 
 class IdentityTests(Estate):

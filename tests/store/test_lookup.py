@@ -165,6 +165,60 @@ class OwnershipTests(LookupCase):
         assert self.maybe() == record()
 
 
+class WordsTests(LookupCase):
+    """Which words beside a caller's own key are keys of ours."""
+
+    def ours_among(self, *words, peer=HOME):
+        asking = Deferred.fromCoroutine(self.lookup.ours_among(words, peer=peer))
+        return self.successResultOf(asking)
+
+    def test_keys_are_told_from_words(self):
+        self.keep(record())
+
+        assert self.ours_among(b"sk-word", KEY, b"hunter2") == (KEY,)
+
+    def test_new_words_take_turns_of_their_address(self):
+        words = [b"sk-guess-%d" % number for number in range(20)]
+        assert self.ours_among(*words) == ()
+
+        refusal = self.ours_among(b"sk-guess-20")
+
+        assert isinstance(refusal, Refusal)
+        assert (refusal.status, refusal.code) == (429, "auth.too-many-words")
+        assert dict(refusal.headers).keys() == {"retry-after"}
+        assert self.ours_among(b"sk-guess-21", peer="192.0.2.2") == ()
+        self.now += 1
+        assert self.ours_among(b"sk-guess-22") == ()
+
+    def test_a_guess_without_a_turn_is_refused_whether_right_or_wrong(self):
+        self.keep(record())
+        self.ours_among(*(b"sk-guess-%d" % number for number in range(20)))
+
+        for _ in range(2):
+            assert self.ours_among(KEY) == self.ours_among(b"sk-wrong")
+
+    def test_words_that_were_met_and_keys_take_none(self):
+        self.keep(record())
+        for _ in range(100):
+            assert self.ours_among(b"sk-of-nobody", KEY) == (KEY,)
+
+        words = [b"sk-guess-%d" % number for number in range(19)]
+        assert self.ours_among(*words) == ()
+
+    def test_what_can_be_no_key_takes_none(self):
+        assert self.ours_among(*(b"word-%d" % number for number in range(100))) == ()
+        assert self.ours_among(b"sk-word") == ()
+
+    def test_words_met_are_remembered_within_bounds(self):
+        self.lookup = self.lookup_with(
+            PEPPERS, throttle=LookupThrottle(burst=20_000, per_second=0.001)
+        )
+        words = [b"sk-word-%d" % number for number in range(10_001)]
+        assert self.ours_among(*words) == ()
+
+        assert len(self.lookup._met) == 10_000
+
+
 class HotPathTests(LookupCase):
     """A request asks no database."""
 

@@ -1,5 +1,7 @@
 """Who is calling, decided by one value in one header."""
 
+from collections.abc import Sequence
+
 import pytest
 from twisted.internet.defer import Deferred
 
@@ -36,8 +38,13 @@ class Known:
         self.asked.append((key, peer))
         return self._found if key == keys.VIRTUAL_KEY.encode() else None
 
-    async def is_real(self, key: bytes) -> bool:
-        return key in (keys.VIRTUAL_KEY.encode(), keys.VIRTUAL_KEY_2.encode())
+    async def ours_among(
+        self, words: Sequence[bytes], *, peer: str
+    ) -> tuple[bytes, ...] | Refusal:
+        if b"sk-one-too-many" in words:
+            return SLOW_DOWN
+        ours = (keys.VIRTUAL_KEY.encode(), keys.VIRTUAL_KEY_2.encode())
+        return tuple(each for each in words if each in ours)
 
 
 def identify(
@@ -165,6 +172,12 @@ def test_another_key_of_ours_in_the_query_is_noted():
 
     assert isinstance(caller, Caller)
     assert caller.others == (Secret(keys.VIRTUAL_KEY_2),)
+
+
+def test_too_many_words_that_may_be_keys_are_told_to_wait():
+    headers = ((b"x-litellm-api-key", OURS), (b"x-note", b"sk-one-too-many"))
+
+    assert identify(headers, Known()) is SLOW_DOWN
 
 
 def test_the_key_that_authenticated_is_no_other():
