@@ -12,6 +12,7 @@ from byok.core.facts import Headers
 from byok.core.keys import VirtualKey
 from byok.core.secret import Secret
 from byok.policy.classes import holds_gateway_credential
+from byok.policy.declared import NOTHING_DECLARED, ClassTable
 from byok.policy.lookalikes import lookalikes
 
 
@@ -41,11 +42,13 @@ class Identity:
         lookup: Lookup,
         master_key: Secret | None,
         key_header: str | None = None,
+        class_table: ClassTable = NOTHING_DECLARED,
         master_key_on_data_routes: bool = True,
     ) -> None:
         self._lookup = lookup
         self._master_key = master_key
         self._order: Sequence[bytes] = carriers.carriers(key_header)
+        self._class_table = class_table
         self._master_key_on_data_routes = master_key_on_data_routes
 
     async def identify(
@@ -54,7 +57,7 @@ class Identity:
         """Return who sent *headers* and *query* from the address *peer*."""
         if self._master_key is None:
             return admit_single_user(headers)
-        presented = carriers.find_key(headers, self._order)
+        presented = carriers.find_key(headers, self._order, self._class_table)
         if isinstance(presented, Refusal):
             return presented
         if presented.key == self._master_key:
