@@ -40,38 +40,46 @@ class _Difference:
 
 
 @click.command(name="promote")
-@click.argument("document", metavar="DOC", type=click.Path(path_type=Path))
+@click.argument("what", metavar="DOC|RULE")
 @config_option
 @click.option("--yes", is_flag=True, help="Write the change into the file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def policy_promote(
-    document: Path,
+    what: str,
     config_path: Path,
     yes: bool,  # noqa: FBT001 - click's
     as_json: bool,  # noqa: FBT001 - click's
 ) -> None:
     """
-    Show what would change if the rules in shadow of DOC were in force.
+    Show what would change if rules in shadow were in force.
 
-    DOC is one of the configuration's policy_files. With --yes each `mode: shadow` in
-    it becomes `mode: enforce`, and nothing else in the file is touched. The tests
-    that the configuration names are run first, with the rules in force; one that
-    fails keeps the file as it is.
+    DOC is one of the configuration's policy_files, or the configuration itself for
+    the rules that stand in it. RULE is the id of one rule, wherever it stands. With
+    --yes each `mode: shadow` of it becomes `mode: enforce`, and nothing else in the
+    file is touched. The tests that the configuration names are run first, with the
+    rules in force; one that fails keeps the file as it is.
 
     Exit codes: 0 shown, or written; 1 a policy test fails; 2 there is no such
-    document, or nothing in it is in shadow.
+    document or rule, or nothing of it is in shadow.
     """
     config = loaded(config_path)
-    source = _source(config, document)
-    waiting = tuple(r for r in config.rules if r.shadow and _is_of(r, source))
+    source, rule = _named(config, what)
+    waiting = tuple(
+        each
+        for each in config.rules
+        if each.shadow and _is_of(each, source) and (rule is None or rule is each)
+    )
     if not waiting:
-        err().line(f"{source.shown}: no rule is in shadow.")
+        said = "no rule is in shadow" if rule is None else f"{rule.id} is in force"
+        err().line(f"{source.shown}: {said}.")
         sys.exit(UNUSABLE)
+    written = _rewritten(source, rule)
     after = _in_force(config, waiting)
     found = list(_differences(config, after, waiting))
     failing = policy_test_findings(run_policy_tests(after))
     if as_json:
-        out().json(_data(source, waiting, found, [str(each) for each in failing]))
+        failed = [str(each) for each in failing]
+        out().json(_data(source, waiting, found, failed, written=yes and not failed))
     else:
         _print(out(), source, waiting, found)
     if failing:
@@ -82,11 +90,24 @@ def policy_promote(
         )
         sys.exit(REFUSED)
     if yes:
-        _rewrite(source)
+        _replace(source.path.resolve(), written)
         if not as_json:
-            out().line(f"{source.shown}: in force now.")
+            out().line(f"{source.shown if rule is None else rule.id}: in force now.")
     elif not as_json:
         out().line("Nothing was written; --yes puts it in force.")
+
+
+def _named(config: Config, what: str) -> tuple[Source, Rule | None]:
+    """Return the file that is meant, and the rule in it where one is named."""
+    sources = {each.shown: each for each in config.sources}
+    # Another tier may have the id as well; whatever waits is meant.
+    for rule in sorted(config.rules, key=lambda each: not each.shadow):
+        if rule.id != what:
+            continue
+        if rule.where.file not in sources:
+            raise click.UsageError(f"{what} is built in, and in force")
+        return sources[rule.where.file], rule
+    return _source(config, Path(what)), None
 
 
 def _source(config: Config, document: Path) -> Source:
@@ -101,6 +122,7 @@ def _source(config: Config, document: Path) -> Source:
         for each in config.sources
         if any(_is_of(rule, each) and rule.shadow for rule in config.rules)
     ]
+    known += [rule.id for rule in config.rules if rule.shadow]
     near = get_close_matches(str(document), known, n=1)
     if near:
         hint = f"did you mean {near[0]}?"
@@ -109,7 +131,7 @@ def _source(config: Config, document: Path) -> Source:
     else:
         hint = "none of them has a rule in shadow"
     raise click.UsageError(
-        f"{document} is none of the policy files of {config.path}; {hint}"
+        f"{document} is no policy file and no rule of {config.path}; {hint}"
     )
 
 
@@ -226,6 +248,8 @@ def _data(
     waiting: Sequence[Rule],
     found: Sequence[_Difference],
     failing: Sequence[str],
+    *,
+    written: bool,
 ) -> dict[str, object]:
     return {
         "version": 1,
@@ -252,21 +276,20 @@ def _data(
             for each in found
         ],
         "failing_tests": list(failing),
+        "written": written,
     }
 
 
-def _rewrite(source: Source) -> None:
-    """Put the rules of the file in force, whole or not at all."""
-    path = source.path.resolve()
+def _rewritten(source: Source, rule: Rule | None) -> bytes:
+    """Return the file with its rules, or the one *rule*, in force; or say why not."""
     try:
-        data = enforced(read_bytes(path), source.shown)
+        return enforced(read_bytes(source.path.resolve()), source.shown, only=rule)
     except ModesError as error:
         err().line(str(error))
         sys.exit(UNUSABLE)
     except OSError as error:
         err().line(f"{source.shown} cannot be read: {error.strerror}")
         sys.exit(UNUSABLE)
-    _replace(path, data)
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -153,3 +153,90 @@ def test_a_deployment_of_a_provider_that_is_not_served_is_passed_over():
     config.write_text(config.read_text().replace("general_settings:\n", other))
 
     assert run("policy", "promote", DOCUMENT).exit_code == 0
+
+
+# One rule
+
+
+INLINE = """\
+  policies:
+    - {id: no-foo, mode: shadow, match: {header: {name: x-foo}}, action: strip}
+    # Not yet.
+    - id: no-login
+      mode: shadow
+      match: {header: {class: [credential.provider.anthropic.oauth]}}
+      action: strip
+    - {id: no-bar, match: {header: {name: x-bar}}, action: strip}
+"""
+MASTER = "  master_key: os.environ/BYOK_MASTER_KEY\n"
+
+
+@pytest.fixture
+def inline() -> Path:
+    """A configuration with rules of its own, two of which are in shadow."""
+    config = Path("config.yaml")
+    config.write_text(config.read_text().replace(MASTER, MASTER + INLINE))
+    return config
+
+
+def test_a_rule_that_stands_in_the_configuration_is_put_in_force_by_its_id(inline):
+    before = inline.read_text()
+
+    shown = run("policy", "promote", "general_settings.no-login")
+    assert shown.exit_code == 0, shown.output
+    assert "client.oauth -> deployment" in shown.stdout
+    assert "no-foo" not in shown.stdout
+    assert inline.read_text() == before
+
+    written = run("policy", "promote", "general_settings.no-login", "--yes")
+    assert written.stdout.splitlines()[-1] == "general_settings.no-login: in force now."
+    assert inline.read_text() == before.replace(
+        "no-login\n      mode: shadow", "no-login\n      mode: enforce"
+    )
+    again = run("policy", "promote", "general_settings.no-login", "--yes")
+    assert again.exit_code == 2
+    assert again.stderr == "config.yaml: general_settings.no-login is in force.\n"
+
+
+def test_all_rules_that_stand_in_the_configuration_are_put_in_force_at_once(inline):
+    before = inline.read_text()
+
+    result = run("policy", "promote", "config.yaml", "--yes", "--json")
+
+    assert json.loads(result.stdout)["written"] is True
+    assert inline.read_text() == before.replace("mode: shadow", "mode: enforce")
+
+
+def test_a_rule_of_a_document_with_a_mode_of_its_own_is_put_in_force_alone():
+    text = NEXT.replace("mode:   shadow   # as of now\n", "").replace(
+        "- id: no-login\n", "- id: no-login\n  mode: 'shadow'\n"
+    )
+    Path(DOCUMENT).write_text(text)
+
+    result = run("policy", "promote", "next.no-login", "--yes")
+
+    assert result.exit_code == 0, result.output
+    assert Path(DOCUMENT).read_text() == text.replace("'shadow'", "'enforce'")
+
+
+def test_a_rule_that_is_in_shadow_with_its_document_is_not_taken_out_of_it():
+    result = run("policy", "promote", "next.no-login", "--yes")
+
+    assert result.exit_code == 2
+    assert "promote the document" in result.stderr
+    assert Path(DOCUMENT).read_text() == NEXT
+
+
+@pytest.mark.parametrize(
+    ("what", "says"),
+    [
+        ("base.cookies", "base.cookies is built in, and in force"),
+        ("contractors.no-byok", "contractors.no-byok is in force."),
+        ("next.no-logins", "did you mean next.no-login?"),
+    ],
+)
+def test_what_is_no_rule_in_shadow_is_refused(what, says):
+    result = run("policy", "promote", what, "--yes")
+
+    assert result.exit_code == 2
+    assert says in result.stderr
