@@ -114,10 +114,12 @@ class Assembly:
         lasting, general = self._lasting, config.general
         name = f"g{number}-{config.digest.removeprefix('sha256:')[:8]}"
         gateway = replace(config.gateway, generation=name)
+        lasting.live.declare(gateway.plans.class_table)
         identity = Identity(
             lookup=self._lookup,
             master_key=config.master_key,
             key_header=config.key_header_name,
+            class_table=config.gateway.plans.class_table,
             master_key_on_data_routes=general.master_key_on_data_routes,
         )
         admin = Admin(

@@ -8,6 +8,9 @@ the path, so there they are beside the package instead of in it.
 
 from pathlib import Path
 
+CLASSES = "classes.yaml"
+"""The document of classes, which stands among the policies and holds no rule."""
+
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -26,8 +29,9 @@ def policy_file(name: str) -> Path:
 
 
 def policy_files() -> tuple[Path, ...]:
-    """Return the path of every shipped policy document, sorted by name."""
-    return tuple(sorted(_directory("policies").glob("*.yaml")))
+    """Return the path of every shipped document of rules, sorted by name."""
+    found = _directory("policies").glob("*.yaml")
+    return tuple(sorted(path for path in found if path.name != CLASSES))
 
 
 def schema_files() -> tuple[Path, ...]:

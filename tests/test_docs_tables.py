@@ -12,7 +12,7 @@ from byok.config.litellm import LITELLM_KEYS, Section, Verdict
 from byok.policy import classes
 from byok.policy.floor import FLOOR
 from byok.policy.rules import Action
-from byok.resources import schema_file
+from byok.resources import policy_files, schema_file
 from byok.tap import Options
 from byok.web.access import AccessRecord
 from byok.web.downstream import Downstream
@@ -94,7 +94,7 @@ def test_the_guide_has_each_class_each_rule_of_the_floor_and_each_action() -> No
 
 
 def test_the_guide_names_every_pack() -> None:
-    shipped = {path.stem for path in (ROOT / "policies").glob("*.yaml")}
+    shipped = {path.stem for path in policy_files()}
 
     assert set(first_words(POLICY, "pack")) == shipped
 

@@ -147,7 +147,11 @@ def _in_force(config: Config, waiting: Sequence[Rule]) -> Config:
         for rule in config.rules
     )
     gateway = build_gateway(
-        config.general, config.gateway.table, rules, config.credential_policies
+        config.general,
+        config.gateway.table,
+        rules,
+        config.credential_policies,
+        config.gateway.plans.class_table,
     )
     return replace(config, rules=rules, gateway=gateway)
 

@@ -8,7 +8,13 @@ import click
 from byok.cli.loading import config_option, loaded
 from byok.cli.render import Style, Styled, Text, out
 from byok.config.policies import BASE_PACK, DEFAULT_PACKS
-from byok.config.policy_tables import box, floor_rows, known_classes
+from byok.config.policy_tables import (
+    box,
+    declared_rows,
+    floor_rows,
+    known_classes,
+)
+from byok.policy.declared import NOTHING_DECLARED
 from byok.policy.rules import Rule, Tier
 from byok.resources import policy_files
 
@@ -79,10 +85,24 @@ def show_pack(name: str) -> None:
 
 
 @policy_show.command(name="classes")
+@click.option(
+    "-c",
+    "--config",
+    "config_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Show what this configuration declares, too.",
+)
 @_json_option
-def show_classes(as_json: bool) -> None:  # noqa: FBT001 - click's
+def show_classes(
+    config_path: Path | None,
+    as_json: bool,  # noqa: FBT001 - click's
+) -> None:
     """Show every class of headers, by what it is known, and where it may travel."""
     found = known_classes()
+    table = NOTHING_DECLARED
+    if config_path is not None:
+        table = loaded(config_path).gateway.plans.class_table
+    declared = declared_rows(table)
     if as_json:
         out().json(
             {
@@ -96,6 +116,15 @@ def show_classes(as_json: bool) -> None:  # noqa: FBT001 - click's
                     }
                     for each in found
                 ],
+                "declared": [
+                    {
+                        "class": each.cls,
+                        "known_by": each.known_by,
+                        "origin": each.origin,
+                        "why": each.why,
+                    }
+                    for each in declared
+                ],
             }
         )
         return
@@ -103,6 +132,12 @@ def show_classes(as_json: bool) -> None:  # noqa: FBT001 - click's
         [each.name, ", ".join(each.travels_in), each.known_by] for each in found
     ]
     out().table(rows, heads=("class", "travels in", "known by"))
+    if declared:
+        out().line()
+        out().table(
+            [[each.cls, each.known_by, each.origin, each.why] for each in declared],
+            heads=("declared", "known by", "written at", "why"),
+        )
 
 
 @policy_show.command(name="settings")

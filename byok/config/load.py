@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from byok.config.checks import check_models
+from byok.config.class_files import check_master_key
 from byok.config.deployments import Entry, read_models
 from byok.config.findings import Finding, Findings, has_errors, strictly
 from byok.config.flattened import indented
@@ -32,6 +33,7 @@ from byok.core.exchange import Gateway
 from byok.core.providers import PROVIDERS
 from byok.core.routing import Deployment, DeploymentTable
 from byok.policy import names
+from byok.policy.declared import ClassTable
 from byok.policy.plans import Plans, ScopedCredentialPolicy
 from byok.policy.rules import Rule
 
@@ -159,7 +161,8 @@ class _Reading:
             tree, refs, plaintext_loopback=general.allow_plaintext_loopback
         )
         entries = tuple(read_models(tree, known))
-        rules, documents, assertions = read_policies(tree, entries, refs)
+        rules, documents, assertions, class_table = read_policies(tree, entries, refs)
+        check_master_key(general.master_key, class_table, tree, findings)
         policy_tests, test_documents = read_policy_tests(tree, refs)
         check_models(tree, entries, findings)
         found = findings.all()
@@ -182,7 +185,9 @@ class _Reading:
             teams=frozenset(tree.table("teams").entries),
             credential_policies=credentials,
             general=general,
-            gateway=build_gateway(general, entries_table(entries), rules, credentials),
+            gateway=build_gateway(
+                general, entries_table(entries), rules, credentials, class_table
+            ),
             sources=sources,
             findings=found,
             verdicts=verdicts,
@@ -196,6 +201,7 @@ def build_gateway(
     table: DeploymentTable,
     rules: tuple[Rule, ...],
     credentials: tuple[ScopedCredentialPolicy, ...],
+    class_table: ClassTable,
 ) -> Gateway:
     """Return what decides requests by one configuration."""
     own = set(names.GATEWAY_CREDENTIALS)
@@ -203,7 +209,7 @@ def build_gateway(
         own.add(general.key_header_name.encode())
     return Gateway(
         table=table,
-        plans=Plans(rules, credentials, gateway_names=own),
+        plans=Plans(rules, credentials, gateway_names=own, class_table=class_table),
         secrets=() if general.master_key is None else (general.master_key,),
     )
 

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
+from byok.config.class_files import check_shipped, class_table, read_classes
 from byok.config.deployments import Entry
 from byok.config.findings import Findings
 from byok.config.marks import Mark, dotted
@@ -24,6 +25,8 @@ from byok.core.routing import DeploymentTable
 from byok.policy import classes
 from byok.policy.actions import writable_name
 from byok.policy.assertions import Assertion, read_assertions
+from byok.policy.class_document import Declared, is_class_document
+from byok.policy.declared import ClassTable
 from byok.policy.document import read_document, read_rules, with_secrets
 from byok.policy.match import Glob, Match
 from byok.policy.reader import Problem
@@ -61,12 +64,13 @@ class _Locator:
 
 def read_policies(
     tree: Table, entries: Sequence[Entry], refs: References
-) -> tuple[tuple[Rule, ...], tuple[Source, ...], tuple[Assertion, ...]]:
+) -> tuple[tuple[Rule, ...], tuple[Source, ...], tuple[Assertion, ...], ClassTable]:
     """
-    Return every rule in force, the policy files read for them, and what they assert.
+    Return every rule in force, the files read for them, what they assert and declare.
     """
     findings = refs.findings
-    documents, sources, assertions = _documents(tree, refs)
+    check_shipped(findings)
+    documents, sources, assertions, declared = _documents(tree, refs)
     rules = (
         *_packs(tree, findings),
         *documents,
@@ -87,7 +91,7 @@ def read_policies(
             remedy="Delete one of the two, or let it except what the other is about,"
             " with unless.",
         )
-    return rules, sources, assertions
+    return rules, sources, assertions, class_table(declared, findings)
 
 
 def _looked_up(refs: References, reference: str, where: Where) -> bytes | None:
@@ -154,7 +158,8 @@ def _rules_of(
 
 def _documents(
     tree: Table, refs: References
-) -> tuple[tuple[Rule, ...], tuple[Source, ...], tuple[Assertion, ...]]:
+) -> tuple[tuple[Rule, ...], tuple[Source, ...], tuple[Assertion, ...], list[Declared]]:
+    declared: list[Declared] = []
     rules: list[Rule] = []
     assertions: list[Assertion] = []
     sources: list[Source] = []
@@ -184,11 +189,17 @@ def _documents(
             continue
         sources.append(source_of(refs.directory / node.value, shown, data))
         document = read_tree(data, shown, refs.findings)
-        if document is not None:
+        if document is None:
+            continue
+        if is_class_document(plain(document)):
+            locator = _Locator(document)
+            report = partial(locator.report, findings=refs.findings)
+            declared.append(read_classes(document, locate=locator.where, report=report))
+        else:
             found, said = _rules_of(document, refs.findings)
             rules += found
             assertions += said
-    return tuple(rules), tuple(sources), tuple(assertions)
+    return tuple(rules), tuple(sources), tuple(assertions), declared
 
 
 def _inline(

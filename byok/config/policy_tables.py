@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from byok.policy import classes, floor, names
+from byok.policy.declared import ClassTable
 from byok.policy.floor import FLOOR, OTHERS_IN_THE_CLEAR
 from byok.policy.match import HeaderMatch, Match
 
@@ -80,6 +81,37 @@ def known_classes() -> list[KnownClass]:
         )
         for cls in sorted(classes.CLASSES)
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredRow:
+    """What an operator added to a class, and where that is written."""
+
+    cls: str
+    known_by: str
+    origin: str
+    why: str
+
+
+def declared_rows(table: ClassTable) -> list[DeclaredRow]:
+    """Return all that *table* has over what is built in, by class."""
+    rows = [
+        DeclaredRow(
+            cls=each.cls, known_by=each.name.text, origin=str(each.where), why=each.why
+        )
+        for each in table.names
+    ]
+    rows += [
+        DeclaredRow(
+            cls=each.cls,
+            known_by=f"{each.prefix}... ({each.length} or more of"
+            f" {each.alphabet.characters})",
+            origin=str(each.where),
+            why=each.why,
+        )
+        for each in table.shapes
+    ]
+    return sorted(rows, key=lambda row: (row.cls, row.known_by))
 
 
 def _names_of(cls: str) -> Iterable[str]:

@@ -14,6 +14,7 @@ from byok.core.errors import ErrorKind, Refusal
 from byok.core.secret import Secret
 from byok.policy import classes
 from byok.policy.classes import find_credential, has_bearer_scheme, without_scheme
+from byok.policy.declared import NOTHING_DECLARED, ClassTable
 from byok.policy.outcome import Headers
 
 CARRIERS: tuple[bytes, ...] = (
@@ -55,13 +56,17 @@ def carriers(configured: str | None) -> tuple[bytes, ...]:
     return (first, *(name for name in CARRIERS if name != first))
 
 
-def find_key(headers: Headers, order: Sequence[bytes]) -> Presented | Refusal:
+def find_key(
+    headers: Headers,
+    order: Sequence[bytes],
+    class_table: ClassTable = NOTHING_DECLARED,
+) -> Presented | Refusal:
     """Return the first candidate for a gateway key, or a 401 that says what came."""
     for carrier in order:
         for name, value in headers:
             if name != carrier or not value:
                 continue
-            shape = find_credential(value)
+            shape = class_table.find_credential(value)
             if shape is not None and shape != classes.GATEWAY:
                 continue
             if carrier == b"authorization" and not has_bearer_scheme(value):

@@ -154,7 +154,7 @@ def decide(
     *deployment* overrides the table, for attempts after the first.
     """
     secrets = gateway_secrets(caller, gateway)
-    if facts.query and _holds_secret(facts.query, secrets):
+    if facts.query and _holds_credential(facts.query, secrets, gateway):
         return edge.refuse_query()
     model = facts.head.model if facts.head else None
     if model is None:
@@ -232,10 +232,16 @@ def gateway_secrets(caller: Caller, gateway: Gateway) -> tuple[bytes, ...]:
     return tuple(own)
 
 
-def _holds_secret(query: bytes, secrets: tuple[bytes, ...]) -> bool:
-    if holds_gateway_credential(query, secrets):
-        return True
-    return b"%" in query and holds_gateway_credential(unquote_to_bytes(query), secrets)
+def _holds_credential(
+    query: bytes, secrets: tuple[bytes, ...], gateway: Gateway
+) -> bool:
+    # What is built in was looked for at the edge, before anybody knew who asks.
+    texts = (query, unquote_to_bytes(query)) if b"%" in query else (query,)
+    find = gateway.plans.class_table.find_declared
+    return any(
+        holds_gateway_credential(text, secrets) or find(text) is not None
+        for text in texts
+    )
 
 
 def _unknown_model(model: str, caller: Caller, table: DeploymentTable) -> Refusal:

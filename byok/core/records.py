@@ -19,9 +19,9 @@ from byok.policy.classes import (
     CREDENTIAL_SHAPES,
     Classified,
     How,
-    find_credential,
     without_scheme,
 )
+from byok.policy.declared import NOTHING_DECLARED
 from byok.policy.outcome import Difference, Injection, Verdict
 from byok.policy.plan import DEFAULT_DENY, sent_field
 from byok.policy.rules import Action, LogLevel, Rule
@@ -221,9 +221,13 @@ def came(deciding: Deciding) -> list[bytes]:
 class _Hidden:
     """What must not come out as part of a name or a word of this request."""
 
-    __slots__ = ("_values", "is_clean")
+    __slots__ = ("_class_table", "_values", "is_clean")
 
     def __init__(self, deciding: Deciding) -> None:
+        result = deciding.result
+        self._class_table = (
+            result.plan.class_table if isinstance(result, Decided) else NOTHING_DECLARED
+        )
         # Names arrive in lower case, and a credential in one of them is so too.
         self._values = tuple(
             {value.lower() for value in came(deciding) if len(value) >= FINDABLE}
@@ -245,7 +249,8 @@ class _Hidden:
     def _holds(self, text: bytes) -> bool:
         lower = text.lower()
         return (
-            find_credential(text) is not None
+            self._class_table.find_credential(text) is not None
+            or self._class_table.is_in_lower(lower)
             or _LOWER_SHAPE.search(lower) is not None
             or any(value in lower for value in self._values)
         )

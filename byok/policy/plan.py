@@ -9,7 +9,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from byok.policy import classes, floor, names, passing
-from byok.policy.classes import Classified, How, classify, without_scheme
+from byok.policy.classes import Classified, How, without_scheme
+from byok.policy.declared import NOTHING_DECLARED, ClassTable
 from byok.policy.floor import FLOOR
 from byok.policy.injections import inject
 from byok.policy.match import Context, Glob
@@ -53,6 +54,7 @@ class Plan:
         "_rules",
         "_shapes",
         "_twin",
+        "class_table",
         "context",
         "credential_policy",
         "response",
@@ -64,15 +66,19 @@ class Plan:
         rules: Sequence[Rule],
         credential_policy: CredentialPolicy,
         gateway_names: Collection[bytes] = names.GATEWAY_CREDENTIALS,
+        class_table: ClassTable = NOTHING_DECLARED,
     ) -> None:
         self.context = context
+        self.class_table = class_table
         self.credential_policy = credential_policy
         self._gateway_names = gateway_names
         base = (*FLOOR, floor.OTHERS_IN_THE_CLEAR) if context.plaintext else FLOOR
         able = [rule for rule in (*base, *rules) if rule.match.admits(context)]
         in_force = [rule for rule in able if not rule.shadow]
         self.response = ResponsePlan(
-            context, [r for r in in_force if r.direction is Direction.RESPONSE]
+            context,
+            [r for r in in_force if r.direction is Direction.RESPONSE],
+            class_table,
         )
         asked = [r for r in in_force if r.direction is Direction.REQUEST]
         self._injects = tuple(r for r in asked if r.action is Action.INJECT)
@@ -90,9 +96,13 @@ class Plan:
                 [replace(rule, shadow=False) for rule in rules],
                 credential_policy,
                 gateway_names,
+                class_table,
             )
         self._shapes = Shapes(
-            self.decide, drop_values=drop_values, gateway_names=gateway_names
+            self.decide,
+            drop_values=drop_values,
+            gateway_names=gateway_names,
+            class_table=class_table,
         )
         self._cells: dict[tuple[bytes, str, bool, str | None], Verdict] = {}
 
@@ -126,7 +136,7 @@ class Plan:
         kinds = [
             _NOMINATED
             if name in nominated
-            else classify(
+            else self.class_table.classify(
                 name,
                 value,
                 gateway_names=self._gateway_names,
@@ -185,7 +195,7 @@ class Plan:
     def _judge_asked(self, name: bytes, source: str | None) -> Verdict | None:
         """Judge what `x-pass-` asks to send as *name*; None where nothing grants it."""
         text = name.decode("latin-1")
-        kind = _by_name(name)
+        kind = Classified(cls=self.class_table.class_of_name(name), how=How.NAME)
         matching = [r for r in self._grants if self._holds(r, text, kind, source)]
         grants = passing.granting(matching, text, kind)
         if not grants:
@@ -463,10 +473,6 @@ def sent_field(
         kept = drop_values(value, verdict.drop)
         return None if kept is None else (name, kept)
     return None
-
-
-def _by_name(name: bytes) -> Classified:
-    return Classified(cls=classes.class_of_name(name), how=How.NAME)
 
 
 def _asks_of_request(rule: Rule) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Self, TypeVar
 
 from byok.policy import names
+from byok.policy.declared import NOTHING_DECLARED, ClassTable
 from byok.policy.match import Context, Match
 from byok.policy.plan import Plan
 from byok.policy.rules import Rule
@@ -49,10 +50,12 @@ class Plans:
         credential_policies: Sequence[ScopedCredentialPolicy] = (),
         *,
         gateway_names: Collection[bytes] = names.GATEWAY_CREDENTIALS,
+        class_table: ClassTable = NOTHING_DECLARED,
         limit: int = 1024,
     ) -> None:
         self.rules = tuple(rules)
         self.gateway_names = frozenset(gateway_names)
+        self.class_table = class_table
         self.credential_policies = tuple(credential_policies)
         self._plans: _Bounded[_Signature, Plan] = _Bounded(limit)
         self._known: _Bounded[tuple[object, ...], Plan] = _Bounded(limit * 8)
@@ -64,7 +67,12 @@ class Plans:
 
     def with_rules(self, rules: Sequence[Rule]) -> "Plans":
         """Return the plans of other *rules*, with all else alike."""
-        return Plans(rules, self.credential_policies, gateway_names=self.gateway_names)
+        return Plans(
+            rules,
+            self.credential_policies,
+            gateway_names=self.gateway_names,
+            class_table=self.class_table,
+        )
 
     def plan(self, context: Context, own: OwnRules = NO_OWN_RULES) -> Plan:
         """Return the plan for *context*, compiled now if it was not known."""
@@ -112,6 +120,7 @@ class Plans:
                 [*rules, *own.rules],
                 self._credential_policy(context),
                 self.gateway_names,
+                self.class_table,
             )
         return plan
 

@@ -8,7 +8,8 @@ what never goes back was taken off before. Rules may take more off, or put in.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from byok.policy.classes import Classified, How, class_of_name
+from byok.policy.classes import Classified, How
+from byok.policy.declared import NOTHING_DECLARED, ClassTable
 from byok.policy.injections import inject
 from byok.policy.match import Context
 from byok.policy.outcome import Headers, Injection, Verdict
@@ -31,9 +32,15 @@ class ResponseOutcome:
 class ResponsePlan:
     """The rules of one context that are about answers."""
 
-    __slots__ = ("_context", "_injects", "_rules")
+    __slots__ = ("_class_table", "_context", "_injects", "_rules")
 
-    def __init__(self, context: Context, rules: Sequence[Rule]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        rules: Sequence[Rule],
+        class_table: ClassTable = NOTHING_DECLARED,
+    ) -> None:
+        self._class_table = class_table
         self._context = context
         self._injects = tuple(r for r in rules if r.action is Action.INJECT)
         self._rules = tuple(r for r in rules if r.action is not Action.INJECT)
@@ -79,7 +86,7 @@ class ResponsePlan:
         )
 
     def _holds(self, rule: Rule, name: bytes, source: str) -> bool:
-        kind = Classified(cls=class_of_name(name), how=How.NAME)
+        kind = Classified(cls=self._class_table.class_of_name(name), how=How.NAME)
         text = name.decode("latin-1")
         if not rule.match.holds(text, kind, self._context, source):
             return False

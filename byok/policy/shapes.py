@@ -15,6 +15,7 @@ from operator import itemgetter
 from typing import TypeVar
 
 from byok.policy import classes
+from byok.policy.declared import ClassTable
 from byok.policy.match import Glob
 from byok.policy.outcome import Headers, Outcome, Ruling, outcome_of
 from byok.policy.rules import Action
@@ -39,9 +40,8 @@ _SHORT = len(b"sk-ant-api")
 _LONG = len(b"Bearer sk-ant-api")
 # What such a key is made of, so that no other token can begin inside it.
 _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
-# What tells a shape, and quickly that there is none. Searches for a literal are what
-# is fastest over a few hundred bytes; `in` takes twice as long.
-_FIND_MARKS = tuple(re.compile(re.escape(mark)).search for mark in classes.MARKS)
+# Searches for a literal are what is fastest over a few hundred bytes; `in` takes
+# twice as long.
 _FIND_BASIC = re.compile(rb"basic").search
 # A secret that holds this mark is found with it.
 _SK = classes.MARKS[0]
@@ -86,7 +86,15 @@ class _Form:
 class Shapes:
     """Decides by shape where that is enough, and by *decide* where it is not."""
 
-    __slots__ = ("_decide", "_drop_values", "_forms", "_gateway_names", "_last")
+    __slots__ = (
+        "_class_table",
+        "_decide",
+        "_drop_values",
+        "_find_marks",
+        "_forms",
+        "_gateway_names",
+        "_last",
+    )
 
     def __init__(
         self,
@@ -94,7 +102,13 @@ class Shapes:
         *,
         drop_values: DropValues,
         gateway_names: Collection[bytes],
+        class_table: ClassTable,
     ) -> None:
+        self._class_table = class_table
+        # What tells a shape, and quickly that there is none.
+        self._find_marks = tuple(
+            re.compile(re.escape(mark)).search for mark in class_table.marks
+        )
         self._decide = decide
         self._drop_values = drop_values
         self._gateway_names = gateway_names
@@ -113,7 +127,7 @@ class Shapes:
             form = self._last = self._forms.get(names) or self._form_of(names)
         others = form.others(values)
         codes = None
-        if all(others) and _are_harmless(b"\n".join(others), gateway_secrets):
+        if all(others) and self._are_harmless(b"\n".join(others), gateway_secrets):
             codes = _codes(form.credentials, values, gateway_secrets)
         if codes is None:
             return self._decide(headers, gateway_secrets)
@@ -127,12 +141,28 @@ class Shapes:
             form.shapes[codes] = self._learnt(headers, outcome)
         return outcome
 
+    def _are_harmless(self, text: bytes, gateway_secrets: Collection[bytes]) -> bool:
+        """Is there no credential in *text*, which is values line by line?"""
+        # What may encode one is not looked into, and what is not ASCII is ambiguous.
+        if not text.isascii() or _FIND_BASIC(text.lower()):
+            return False
+        marked = False
+        for find in self._find_marks:
+            if find(text):
+                marked = True
+                if self._class_table.find_credential(text) is not None:
+                    return False
+        for secret in gateway_secrets:
+            if (marked or _SK not in secret) and secret in text:
+                return False
+        return True
+
     def _form_of(self, names: Values) -> _Form:
         credentials = tuple(
             index
             for index, name in enumerate(names)
             if name in self._gateway_names
-            or classes.class_of_name(name).startswith("credential.")
+            or self._class_table.class_of_name(name).startswith("credential.")
         )
         others = [index for index in range(len(names)) if index not in credentials]
         form = _Form(names, credentials, _picker(others))
@@ -180,23 +210,6 @@ class Shapes:
         # The proof of the pudding: renames, placeholders and fields that take
         # another's place come out otherwise, and are decided at length.
         return shape if self._laid_out(shape, headers) == outcome else None
-
-
-def _are_harmless(text: bytes, gateway_secrets: Collection[bytes]) -> bool:
-    """Is there no credential in *text*, which is values line by line?"""
-    # What may encode one is not looked into, and what is not ASCII is ambiguous.
-    if not text.isascii() or _FIND_BASIC(text.lower()):
-        return False
-    marked = False
-    for find in _FIND_MARKS:
-        if find(text):
-            marked = True
-            if classes.find_credential(text) is not None:
-                return False
-    for secret in gateway_secrets:
-        if (marked or _SK not in secret) and secret in text:
-            return False
-    return True
 
 
 def _codes(

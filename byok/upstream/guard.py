@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from byok.core.errors import EgressViolation, ProviderBroken
 from byok.core.secret import Secret
 from byok.policy import classes, names
+from byok.policy.declared import NOTHING_DECLARED, ClassTable
 from byok.policy.lookalikes import lookalikes
 from byok.upstream.agent import ExchangeAgent
 from byok.upstream.outgoing import Outgoing
@@ -42,7 +43,8 @@ class Passport:
     *trusted* are the credential classes its origin may receive from a client,
     *own* the deployment's keys, *gateway* the secrets that are known to open this
     gateway; *is_ours* asks about words that nothing is known of. *plaintext_ok* is the
-    operator's leave to use plain http on this machine.
+    operator's leave to use plain http on this machine, and *class_table* what the
+    operator declared to be a credential.
     """
 
     deployment: str
@@ -51,6 +53,7 @@ class Passport:
     gateway: Collection[bytes] = field(repr=False)
     plaintext_ok: bool
     is_ours: IsOurs | None = field(default=None, repr=False)
+    class_table: ClassTable = field(default=NOTHING_DECLARED, repr=False)
 
 
 class EgressGuard:
@@ -103,7 +106,8 @@ def check(outgoing: Outgoing, passport: Passport) -> None:
     origin = outgoing.origin
     if origin.scheme != "https" and not (passport.plaintext_ok and origin.is_loopback):
         raise EgressViolation("plain http to a host that is not a permitted loopback")
-    if _is_key_of_ours_in(outgoing.target, passport.gateway):
+    table = passport.class_table
+    if _is_key_of_ours_in(outgoing.target, passport.gateway, table):
         raise EgressViolation("a gateway credential stands in the target")
     own = {secret.reveal_bytes() for secret in passport.own if len(secret)}
     credentials = 0
@@ -111,9 +115,9 @@ def check(outgoing: Outgoing, passport: Passport) -> None:
         shown = name.decode("ascii", "replace")
         if classes.holds_gateway_credential(value, passport.gateway):
             raise EgressViolation(f"a gateway credential stands in {shown}")
-        if name in names.COOKIES or classes.class_of_name(name) in _NEVER_LEAVES:
+        if name in names.COOKIES or table.class_of_name(name) in _NEVER_LEAVES:
             raise EgressViolation(f"{shown} speaks to the gateway and must stay here")
-        found = _credentials_in(name, value)
+        found = _credentials_in(name, value, table)
         if not found:
             continue
         credentials += 1
@@ -142,11 +146,13 @@ async def check_words(outgoing: Outgoing, passport: Passport) -> None:
             raise EgressViolation("a key of this gateway was about to leave")
 
 
-def _is_key_of_ours_in(target: bytes, secrets: Collection[bytes]) -> bool:
+def _is_key_of_ours_in(
+    target: bytes, secrets: Collection[bytes], table: ClassTable
+) -> bool:
     for text in {target, unquote_to_bytes(target)}:
         if classes.holds_gateway_credential(text, secrets):
             return True
-        found = map(classes.find_credential, (text, *_TOKENS.findall(text)))
+        found = map(table.find_credential, (text, *_TOKENS.findall(text)))
         if classes.GATEWAY in found:
             return True
     return False
@@ -155,11 +161,12 @@ def _is_key_of_ours_in(target: bytes, secrets: Collection[bytes]) -> bool:
 _NEVER_LEAVES = frozenset({classes.GATEWAY, classes.GATEWAY_CONTROL})
 
 
-def _credentials_in(name: bytes, value: bytes) -> set[str]:
+def _credentials_in(name: bytes, value: bytes, table: ClassTable) -> set[str]:
     """Name the class of every credential in a field; by name only where none shows."""
-    found = {classes.find_credential(value)}
-    found.update(map(classes.find_credential, _TOKENS.findall(value)))
-    shaped = {cls for cls in found if cls is not None}
+    found = {table.find_credential(value)}
+    found.update(map(table.find_credential, _TOKENS.findall(value)))
+    # A secret that is bound to no provider is where rules let it be.
+    shaped = {cls for cls in found if cls not in (None, classes.OTHER_CREDENTIAL)}
     if classes.GATEWAY in shaped:
         shown = name.decode("ascii", "replace")
         raise EgressViolation(f"a gateway credential stands in {shown}")

@@ -83,6 +83,7 @@ class Providers:
             gateway=gateway_secrets,
             plaintext_ok=deployment.plaintext_ok,
             is_ours=self._is_ours,
+            class_table=planned.decided.plan.class_table,
         )
         agent = ExchangeAgent(
             outgoing,

@@ -9,6 +9,17 @@ from byok.policy import classes
 from byok.policy.floor import FLOOR
 from byok.resources import policy_files
 from tests.cli.policy_files import CONFIG, run
+from tests.config.files import SMALLEST, write
+
+CLASSES = """\
+apiVersion: byok/v1
+kind: Classes
+metadata: {name: corp}
+shapes:
+  - {prefix: corp_live_, class: credential.other, why: tickets}
+names:
+  - {class: tracing, names: [x-corp-trace]}
+"""
 
 
 def shown(*arguments: str):
@@ -109,3 +120,37 @@ def test_no_switch_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     Path("config.yaml").write_text(CONFIG.partition("litellm_settings")[0])
 
     assert "No switch is set" in run("policy", "show", "settings").stdout
+
+
+def test_what_a_configuration_declares_is_shown_with_where_it_stands(tmp_path):
+    write(tmp_path, CLASSES, "classes.yaml")
+    config = write(tmp_path, f"{SMALLEST}policy_files: [classes.yaml]\n")
+
+    shown_as_text = run("policy", "show", "classes", "-c", str(config)).stdout
+    data = json.loads(
+        run("policy", "show", "classes", "-c", str(config), "--json").stdout
+    )
+
+    place = tmp_path / "classes.yaml"
+    assert data["declared"] == [
+        {
+            "class": "credential.other",
+            "known_by": "corp_live_... (8 or more of A-Za-z0-9_-)",
+            "origin": f"{place}:5",
+            "why": "tickets",
+        },
+        {
+            "class": "tracing",
+            "known_by": "x-corp-trace",
+            "origin": f"{place}:7",
+            "why": "",
+        },
+    ]
+    for row in data["declared"]:
+        (line,) = (each for each in shown_as_text.splitlines() if row["origin"] in each)
+        assert row["class"] in line
+        assert row["known_by"] in line
+    assert json.loads(run("policy", "show", "classes", "--json").stdout) == {
+        **data,
+        "declared": [],
+    }

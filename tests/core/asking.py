@@ -13,6 +13,7 @@ from byok.core.routes import MESSAGES, Route
 from byok.core.routing import Deployment, DeploymentTable
 from byok.core.secret import Secret
 from byok.policy import names
+from byok.policy.declared import NOTHING_DECLARED, ClassTable
 from byok.policy.document import read_document, read_rules
 from byok.policy.match import Glob, Match
 from byok.policy.outcome import Headers
@@ -136,6 +137,7 @@ def gateway(
     master: str | None = keys.MASTER_KEY,
     carrier: str | None = None,
     either: bool = False,
+    class_table: ClassTable = NOTHING_DECLARED,
 ) -> Gateway:
     """Make a gateway of *deployments*, one of Anthropic's where none is given."""
     every = [rule for name in packs for rule in pack(name)]
@@ -144,7 +146,9 @@ def gateway(
     scoped = [] if credential is None else [ScopedCredentialPolicy(policy=credential)]
     return Gateway(
         table=DeploymentTable(deployments or [deployment()]),
-        plans=Plans([*every, *rules], scoped, gateway_names=own),
+        plans=Plans(
+            [*every, *rules], scoped, gateway_names=own, class_table=class_table
+        ),
         secrets=() if master is None else (Secret(master),),
     )
 

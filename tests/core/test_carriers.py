@@ -14,6 +14,8 @@ from byok.core.carriers import (
     seen,
 )
 from byok.core.errors import Refusal
+from byok.policy.classes import ANTHROPIC_API_KEY, GATEWAY
+from byok.policy.declared import ClassTable, DeclaredShape
 from byok.policy.outcome import Headers
 from tests.policy import hostile
 from tests.support import keys
@@ -123,6 +125,15 @@ def test_a_value_of_a_providers_shape_is_no_candidate(name, value):
     later = (b"x-goog-api-key", KEY)
     if name != b"x-goog-api-key":
         assert presented((name, dressed), later).carrier == "x-goog-api-key"
+
+
+def test_what_is_declared_to_be_a_providers_is_no_candidate_either():
+    value = (b"x-api-key", b"corp_live_12345678")
+    assert isinstance(find_key((value,), CARRIERS), Presented)
+
+    for cls, kind in ((ANTHROPIC_API_KEY, Refusal), (GATEWAY, Presented)):
+        table = ClassTable((), [DeclaredShape(prefix="corp_live_", cls=cls)])
+        assert isinstance(find_key((value,), CARRIERS, table), kind)
 
 
 def test_a_byok_shape_is_one():

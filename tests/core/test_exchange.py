@@ -8,6 +8,7 @@ from byok.core.exchange import (
     SINGLE_USER,
     Caller,
     Decided,
+    Planned,
     decide,
     gateway_secrets,
 )
@@ -18,6 +19,7 @@ from byok.core.routes import CHAT_COMPLETIONS, COUNT_TOKENS, MESSAGES
 from byok.core.routing import Deployment
 from byok.core.secret import Secret
 from byok.policy import classes, floor
+from byok.policy.declared import ClassTable, DeclaredShape
 from byok.policy.rules import Tier
 from byok.policy.slot import CredentialPolicy, OnClientStripped, OnMissing
 from tests.core import asking
@@ -679,3 +681,14 @@ def test_the_first_value_that_is_not_empty_is_present():
 
     assert present(headers, b"a") == b"1"
     assert present(headers, b"b") is None
+
+
+@pytest.mark.parametrize("query", [b"k=corp_live_12345678", b"k=%63orp_live_12345678"])
+def test_a_declared_credential_in_the_query_is_refused(query):
+    declared = DeclaredShape(prefix="corp_live_", cls=classes.OTHER_CREDENTIAL)
+    asked = facts(API_KEY, query=query)
+    assert isinstance(planned(asked, gateway(auth=ON)), Planned)
+
+    refused = refusal(asked, gateway(auth=ON, class_table=ClassTable((), [declared])))
+
+    assert (refused.status, refused.code) == (400, "edge.credential-in-query")

@@ -18,6 +18,8 @@ from byok.core.records import (
     items,
 )
 from byok.core.secret import Secret
+from byok.policy import classes
+from byok.policy.declared import NOTHING_DECLARED, ClassTable, DeclaredShape
 from byok.policy.rules import Tier
 from tests.core.asking import (
     API_KEY,
@@ -489,3 +491,20 @@ def test_a_deciding_knows_its_refusal():
     assert bare.refusal is not None
     assert denied.refusal is not None
     assert allowed.refusal is None
+
+
+def test_what_is_declared_a_credential_is_hidden_in_names_and_models():
+    declared = DeclaredShape(prefix="Corp_Live_", cls=classes.OTHER_CREDENTIAL)
+    table = ClassTable((), [declared])
+    asked = facts(
+        API_KEY,
+        (b"x-of-corp-live", b"1"),
+        (b"x-corp_live_12345678", b"1"),
+        model="Corp_Live_12345678",
+    )
+    for known, hidden in ((NOTHING_DECLARED, False), (table, True)):
+        at = gateway(deployment(group="*"), auth=ON, class_table=known)
+        record = recorded(asked, at)
+        assert (record["request"]["model"] == HIDDEN) is hidden
+        assert (record["headers"][2]["name"] == HIDDEN) is hidden
+        assert record["headers"][1]["name"] == "x-of-corp-live"

@@ -10,6 +10,8 @@ from twisted.web.http_headers import Headers
 from byok.core.secret import Secret, fingerprint
 from byok.logs.live import LiveSecrets
 from byok.logs.redact import Redactor
+from byok.policy.classes import GATEWAY
+from byok.policy.declared import ClassTable, DeclaredShape
 from tests.support import keys
 
 SHAPED = (
@@ -258,3 +260,24 @@ def test_no_shaped_key_is_left_in_any_text(key, before, after):
         before += " "
 
     assert is_clean(Redactor(LiveSecrets()).text(before + key + after))
+
+
+# What an operator declared
+
+
+def test_a_declared_shape_is_replaced_and_never_forgotten(redactor):
+    secret = "corp_live_0123456789"
+    assert redactor.text(f"a {secret}") == f"a {secret}"
+    live = redactor._live
+
+    live.declare(ClassTable((), [DeclaredShape(prefix="corp_live_", cls=GATEWAY)]))
+    # A configuration that follows declares another one, or nothing.
+    live.declare(ClassTable((), [DeclaredShape(prefix="corp_", cls=GATEWAY)]))
+    live.declare(ClassTable())
+
+    for text in ("{}", "a {} b", "x={},y", "\\n{}", '{{"a": "{}"}}'):
+        shown = redactor.text(text.format(secret))
+        assert shown == text.format(name_of(secret))
+    assert redactor.value({"a": [secret.encode()]}) == {"a": [name_of(secret)]}
+    other = "corp_other_12"
+    assert redactor.text(other) == name_of(other)

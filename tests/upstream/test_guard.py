@@ -1,6 +1,7 @@
 """The guard holds the finished request against the sentences true of any."""
 
 import base64
+from dataclasses import replace
 
 import pytest
 from twisted.internet.defer import Deferred
@@ -11,6 +12,8 @@ from byok.core.facts import Headers
 from byok.core.providers import Origin
 from byok.core.secret import Secret
 from byok.policy import classes
+from byok.policy.declared import ClassTable, DeclaredName, DeclaredShape
+from byok.policy.match import Glob
 from byok.upstream.guard import IsOurs, Passport, check, check_words
 from byok.upstream.outgoing import Outgoing, prepare
 from tests.support import keys
@@ -257,3 +260,52 @@ def test_no_refusal_quotes_a_credential():
             judge(headers)
 
         assert not [key for key in keys.ALL_CANARIES if key in str(caught.value)]
+
+
+# What an operator declared
+
+
+DECLARED = ClassTable(
+    [DeclaredName(name=Glob("x-corp-control"), cls=classes.GATEWAY_CONTROL)],
+    [
+        DeclaredShape(prefix="corp_gate_", cls=classes.GATEWAY),
+        DeclaredShape(prefix="corp_open_", cls=classes.OPENAI_API_KEY),
+        DeclaredShape(prefix="corp_anth_", cls=classes.ANTHROPIC_API_KEY),
+        DeclaredShape(prefix="corp_more_", cls=classes.OTHER_CREDENTIAL),
+    ],
+)
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ((b"x-app", b"a corp_gate_12345678"), "a gateway credential"),
+        ((b"x-app", b"corp_open_12345678"), "for which this host is not trusted"),
+        ((b"x-corp-control", b"1"), "must stay here"),
+        ((b"x-app", b"corp_more_12345678"), None),
+    ],
+)
+def test_what_was_declared_may_not_leave_either(field, words):
+    declared = replace(passport(), class_table=DECLARED)
+    outgoing = shipped((field,), b"/")
+    check(outgoing, passport())
+    if words is None:
+        check(outgoing, declared)
+        return
+    with pytest.raises(EgressViolation, match=words):
+        check(outgoing, declared)
+
+
+def test_a_credential_that_was_declared_a_providers_may_leave_for_it():
+    outgoing = shipped(((b"x-api-key", b"corp_anth_12345678"),), b"/")
+    with pytest.raises(EgressViolation, match="unknown"):
+        check(outgoing, passport())
+
+    check(outgoing, replace(passport(), class_table=DECLARED))
+
+
+def test_a_declared_gateway_key_may_not_stand_in_the_target():
+    declared = replace(passport(), class_table=DECLARED)
+    for target in (b"/?a=corp_gate_12345678", b"/?a=%63orp_gate_12345678"):
+        with pytest.raises(EgressViolation, match="target"):
+            check(shipped((), target), declared)
