@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse, IncompleteRead
 from pathlib import Path
 from threading import Thread
+from time import monotonic
 
 import pytest
 
+from tests.e2e.house import ASK, OWN, House
+from tests.e2e.raw import request
 from tests.support import keys, plays, sse
 from tests.support.gateway import Gateway, Json, own_key_config
 from tests.support.provider_process import ProviderProcess
@@ -127,3 +130,31 @@ def test_a_second_wish_to_stop_is_quiet(tmp_path: Path, second: signal.Signals):
         assert code in {-signal.SIGTERM, -signal.SIGINT}
         assert "Traceback" not in process.output
         assert [e for e in place.gateway.events if e.get("event") == "stopped"]
+
+
+class GoodbyeTests(House):
+    """What a stop does with connections."""
+
+    async def test_a_client_that_does_not_read_holds_a_stop_up_for_moments_only(self):
+        self.provider.play(MESSAGES, plays.big(60_000_000))
+        client = await self.begin(request(headers=OWN, body=ASK))
+        await client.until(b"0123456789abcdef")
+        client.transport.pauseProducing()
+        begun_at = monotonic()
+
+        await self.service.stopService()
+
+        self.assertLess(monotonic() - begun_at, 10)
+        self.assertEqual(self.line()["ending"], "stopped")
+        client.transport.resumeProducing()
+        await client.closed.wait()
+        self.assert_no_alarm()
+
+    async def test_a_connection_that_is_kept_for_later_is_closed(self):
+        client = await self.begin(request(headers=OWN, body=ASK, close=False))
+        await client.until(b"end_turn")
+
+        await self.service.stopService()
+
+        await client.closed.wait()
+        self.assertFalse(client.reset)

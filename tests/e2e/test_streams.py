@@ -205,6 +205,23 @@ class IdleTests(House):
         self.assertEqual(end, b"\n\n")
         return body[:at], json.loads(data), data
 
+    async def test_a_client_that_reads_slowly_is_not_told_that_the_provider_is_silent(
+        self,
+    ):
+        self.provider.play("/v1/messages", plays.big(BIG))
+        client = await self.begin(request(headers=OWN, body=ASK))
+        await client.until(b"0123456789abcdef")
+        client.transport.pauseProducing()
+        exchange = await self.provider.exchange(0)
+
+        # Much longer than the provider may be silent.
+        await until(standstill(lambda: exchange.sent, rounds=100))
+        client.transport.resumeProducing()
+        answer = await client.end()
+
+        self.assertTrue(answer.complete)
+        self.assertEqual(self.line()["ending"], "complete")
+
     async def test_silence_before_the_answer_is_a_timeout_of_ours(self):
         self.provider.play("/v1/messages", plays.hangs())
 
