@@ -10,6 +10,7 @@ from byok.policy import names
 from tests.e2e.house import ASK, ASK_ORG, OURS, OWN
 from tests.e2e.raw import Pairs, request
 from tests.security.estate import (
+    OPAQUE,
     Estate,
     secrets_in,
 )
@@ -232,6 +233,28 @@ class HiddenKeyTests(Estate):
         self.assertEqual(answer.status, 200)
         (sent,) = self.since((0, 0, 0))
         self.assertIn(value.encode(), sent.raw)
+
+
+class ConfiguredKeyTests(Estate):
+    """What an operator adds to every request may be a key of ours, too."""
+
+    def deployments(self) -> dict[str, dict[str, object]]:
+        found = super().deployments()
+        found["tenant-model"] = {**found[OPAQUE], "extra_headers": {"x-t": "sk-12345"}}
+        return found
+
+    async def test_a_key_that_the_configuration_adds_is_stopped(self):
+        body = ASK.replace(b"claude-sonnet-5-5", b"tenant-model")
+        before = await self.message(body=body, headers=(*OURS, ("x-api-key", "opaque")))
+        mark = self.mark()
+        await self.make_key("sk-12345", key_alias="given")
+
+        after = await self.message(body=body, headers=(*OURS, ("x-api-key", "opaque")))
+
+        self.assertEqual((before.status, after.status), (200, 502))
+        self.assertEqual(after.value("x-byok-error"), "egress.stopped")
+        self.assertEqual(self.since(mark), [])
+        self.assertEqual(self.guard_trips, 1)
 
 
 class RepeatedHeaderTests(Estate):
