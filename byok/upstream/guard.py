@@ -9,21 +9,23 @@ is not, which by definition is a fault in byok. Nothing else calls an agent.
 import re
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
-from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import unquote_to_bytes
 
 from treq.client import HTTPClient
-from treq.cookies import IndexableCookieJar
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from byok.core.errors import EgressViolation, ProviderBroken
+from byok.core.facts import Headers
+from byok.core.harmless import Harmless
+from byok.core.providers import Origin
 from byok.core.secret import Secret
 from byok.policy import classes, names
 from byok.policy.declared import NOTHING_DECLARED, ClassTable
 from byok.policy.lookalikes import lookalikes
 from byok.upstream.agent import ExchangeAgent
 from byok.upstream.outgoing import Outgoing
+from byok.upstream.plain_treq import EmptyJar, url_of
 from byok.wire.answer import Answer
 
 _TOKENS = re.compile(rb"[A-Za-z0-9_-]+")
@@ -31,6 +33,8 @@ _SLOTS = names.AMBIGUOUS_CREDENTIALS | names.NAMED_CREDENTIALS.keys()
 
 IsOurs = Callable[[bytes], Awaitable[bool]]
 """Is this value a key of the gateway's store?"""
+
+_JAR = EmptyJar()
 
 _log = Logger(namespace="byok.egress")
 
@@ -61,6 +65,8 @@ class EgressGuard:
 
     def __init__(self, *, clock: IReactorTime) -> None:
         self._clock = clock
+        self._table = NOTHING_DECLARED
+        self._harmless = Harmless()
         self.trips = 0
 
     async def send(
@@ -75,7 +81,7 @@ class EgressGuard:
         Redirects are not followed: treq would carry a key to wherever they point.
         """
         try:
-            check(outgoing, passport)
+            check(outgoing, passport, harmless=self._harmless_under(passport))
             await check_words(outgoing, passport)
         except EgressViolation as violation:
             self.trips += 1
@@ -87,10 +93,10 @@ class EgressGuard:
                 trips=self.trips,
             )
             raise
-        client = HTTPClient(agent, cookiejar=_jar_that_takes_nothing())
+        client = HTTPClient(agent, cookiejar=_JAR)
         await client.request(
             outgoing.method.decode("ascii"),
-            str(outgoing.origin),
+            url_of(outgoing.origin),
             allow_redirects=False,
             unbuffered=True,
             # It is only asked for the time.
@@ -100,18 +106,34 @@ class EgressGuard:
             raise ProviderBroken("the provider's answer was lost")
         return agent.answer
 
+    def _harmless_under(self, passport: Passport) -> Harmless:
+        # What is no credential under one table of classes may be one under another.
+        if passport.class_table is not self._table:
+            self._table = passport.class_table
+            self._harmless = Harmless()
+        return self._harmless
 
-def check(outgoing: Outgoing, passport: Passport) -> None:
-    """Raise `EgressViolation` unless everything in *outgoing* may go where it goes."""
-    origin = outgoing.origin
-    if origin.scheme != "https" and not (passport.plaintext_ok and origin.is_loopback):
-        raise EgressViolation("plain http to a host that is not a permitted loopback")
+
+def check(
+    outgoing: Outgoing, passport: Passport, *, harmless: Harmless | None = None
+) -> None:
+    """
+    Raise `EgressViolation` unless everything in *outgoing* may go where it goes.
+
+    Fields that hold nothing but plain words, whoever sends them and wherever to, are
+    kept in *harmless*, and looked at again only for the gateway's own secrets.
+    """
+    _check_origin(outgoing.origin, passport)
     table = passport.class_table
-    if _is_key_of_ours_in(outgoing.target, passport.gateway, table):
-        raise EgressViolation("a gateway credential stands in the target")
+    harmless = Harmless() if harmless is None else harmless
+    target = (b":target", outgoing.target)
+    _check_for_secrets(target, outgoing.headers, passport.gateway)
+    if harmless.unknown((target,)):
+        _check_target(outgoing.target, table)
+        harmless.note(target)
     own = {secret.reveal_bytes() for secret in passport.own if len(secret)}
     credentials = 0
-    for name, value in outgoing.headers:
+    for name, value in harmless.unknown(outgoing.headers):
         shown = name.decode("ascii", "replace")
         if classes.holds_gateway_credential(value, passport.gateway):
             raise EgressViolation(f"a gateway credential stands in {shown}")
@@ -119,6 +141,9 @@ def check(outgoing: Outgoing, passport: Passport) -> None:
             raise EgressViolation(f"{shown} speaks to the gateway and must stay here")
         found = _credentials_in(name, value, table)
         if not found:
+            # Under Basic may stand what is the gateway's for another caller.
+            if not classes.basic_text(value):
+                harmless.note((name, value))
             continue
         credentials += 1
         if classes.without_scheme(value) in own:
@@ -146,16 +171,31 @@ async def check_words(outgoing: Outgoing, passport: Passport) -> None:
             raise EgressViolation("a key of this gateway was about to leave")
 
 
-def _is_key_of_ours_in(
-    target: bytes, secrets: Collection[bytes], table: ClassTable
-) -> bool:
+def _check_origin(origin: Origin, passport: Passport) -> None:
+    if origin.scheme != "https" and not (passport.plaintext_ok and origin.is_loopback):
+        raise EgressViolation("plain http to a host that is not a permitted loopback")
+
+
+def _check_for_secrets(
+    target: tuple[bytes, bytes], headers: Headers, secrets: Collection[bytes]
+) -> None:
+    """Raise where one of *secrets* stands in the target, or plainly in a header."""
+    plain = unquote_to_bytes(target[1]) if b"%" in target[1] else b""
+    # No secret goes over the end of a line, so all may be searched at once.
+    every = b"\n".join([target[1], plain, *[value for _, value in headers]])
+    if not classes.holds_gateway_credential(every, secrets):
+        return
+    for name, value in (target, (b":target", plain), *headers):
+        if classes.holds_gateway_credential(value, secrets):
+            shown = name.decode("ascii", "replace").removeprefix(":")
+            raise EgressViolation(f"a gateway credential stands in {shown}")
+
+
+def _check_target(target: bytes, table: ClassTable) -> None:
     for text in {target, unquote_to_bytes(target)}:
-        if classes.holds_gateway_credential(text, secrets):
-            return True
         found = map(table.find_credential, (text, *_TOKENS.findall(text)))
         if classes.GATEWAY in found:
-            return True
-    return False
+            raise EgressViolation("a gateway credential stands in the target")
 
 
 _NEVER_LEAVES = frozenset({classes.GATEWAY, classes.GATEWAY_CONTROL})
@@ -173,9 +213,3 @@ def _credentials_in(name: bytes, value: bytes, table: ClassTable) -> set[str]:
     if shaped or name not in _SLOTS or not value:
         return shaped
     return {classes.class_of_name(name)}
-
-
-def _jar_that_takes_nothing() -> IndexableCookieJar:
-    # A jar is shared by whoever shares a client; with this policy no cookie of a
-    # provider enters it, whichever way it is reached.
-    return IndexableCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))

@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 
 from byok.core.errors import EgressViolation
 from byok.core.facts import Headers
+from byok.core.harmless import Harmless
 from byok.core.providers import Origin
 from byok.policy import names
 
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(rb"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?|")
 _TARGET = re.compile(rb"/[\x21-\x7e]*")
+
+_KNOWN = Harmless()
 
 OURS = names.FRAMING | names.HOP_BY_HOP
 """Lines only the gateway writes; a second one beside ours would split readers."""
@@ -47,14 +50,15 @@ def prepare(
         raise EgressViolation("the request target holds bytes that must not be sent")
     if not _TOKEN.fullmatch(method):
         raise EgressViolation("the method is not a token")
-    for number, (name, value) in enumerate(headers, start=1):
+    for name, value in _KNOWN.unknown(headers):
         if not _TOKEN.fullmatch(name):
-            raise EgressViolation(f"the name of outgoing header {number} is no token")
+            raise EgressViolation("the name of an outgoing header is no token")
         shown = name.decode("ascii")
         if name.lower() in OURS:
             raise EgressViolation(f"{shown} is written by the gateway alone")
         if not _VALUE.fullmatch(value):
             raise EgressViolation(f"the value of {shown} holds bytes not to be sent")
+        _KNOWN.note((name, value))
     own = ((b"host", host_of(origin)), (b"accept-encoding", b"identity"))
     return Outgoing(
         origin=origin, method=method, target=target, headers=own + headers, body=body

@@ -5,6 +5,8 @@ A path that two servers could read differently is refused before anything else
 is asked of the request. Whatever goes wrong in a handler ends here.
 """
 
+from collections.abc import Sequence
+
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -12,6 +14,7 @@ from twisted.python.failure import Failure
 from byok.core.edge import check_query_bytes
 from byok.core.errors import ByokError, Refusal, StoreUnavailable
 from byok.core.facts import Headers
+from byok.core.harmless import Harmless
 from byok.core.routes import check_path, split_target, without_prefix
 from byok.core.secret import Secret
 from byok.logs.live import LiveSecrets
@@ -35,6 +38,7 @@ class Front:
     def __init__(self, current: Current, *, live: LiveSecrets) -> None:
         self._current = current
         self._live = live
+        self._harmless = Harmless()
         self._answering: set[Deferred[None]] = set()
         self._is_stopping = False
 
@@ -78,7 +82,7 @@ class Front:
 
     async def _answer(self, client: Downstream) -> None:
         # While a request is here no line of the log can show what it carries.
-        secrets = credentials_in(client.headers)
+        secrets = self._credentials_in(client.headers)
         for secret in secrets:
             self._live.add(secret)
         try:
@@ -87,6 +91,17 @@ class Front:
         finally:
             for secret in secrets:
                 self._live.remove(secret)
+
+    def _credentials_in(self, headers: Headers) -> Sequence[Secret]:
+        """Return every value that is somebody's credential or cookie, sans scheme."""
+        found = []
+        for name, value in self._harmless.unknown(headers):
+            kind = classify(name, value)
+            if value and (kind.is_credential or kind.cls == COOKIE):
+                found.append(Secret.from_bytes(without_scheme(value)))
+            else:
+                self._harmless.note((name, value))
+        return found
 
     async def _visit(self, client: Downstream, generation: Generation) -> None:
         path, query = split_target(client.target)
@@ -164,16 +179,6 @@ class _Nobody:
 
     def __init__(self, peer: str) -> None:
         self.peer = peer
-
-
-def credentials_in(headers: Headers) -> tuple[Secret, ...]:
-    """Return every value that is somebody's credential or cookie, without scheme."""
-    kinds = ((classify(name, value), value) for name, value in headers if value)
-    return tuple(
-        Secret.from_bytes(without_scheme(value))
-        for kind, value in kinds
-        if kind.is_credential or kind.cls == COOKIE
-    )
 
 
 def _method_not_allowed(place: Place) -> Refusal:
