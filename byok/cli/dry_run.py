@@ -160,7 +160,8 @@ class DryRun:
         if self._config.general.single_user:
             return admit_single_user(headers)
         order = carriers(self._config.key_header_name)
-        presented = find_key(headers, order)
+        table = self._config.gateway.plans.class_table
+        presented = find_key(headers, order, table)
         if key is None:
             return self._presented(presented)
         carrier, secret = self._came(key, presented, first=order[0].decode())

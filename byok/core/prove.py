@@ -32,7 +32,6 @@ from byok.core.walk import (
 from byok.policy import classes, slot
 from byok.policy.assertions import Assertion
 from byok.policy.cells import UnsettledError
-from byok.policy.classes import classify
 from byok.policy.match import Context, Glob, HeaderMatch, Match
 from byok.policy.rules import BUILT_IN, Rule, Tier
 
@@ -298,7 +297,7 @@ def _single_credential(walk: Walk, _: Question) -> Found:
         leaving = [
             name.decode("latin-1")
             for name, value in result.sends
-            if _authenticates(name, value)
+            if _authenticates(walk, name, value)
         ]
         if len(leaving) > 1:
             message = f"credentials leave together: {', '.join(leaving)}"
@@ -309,8 +308,8 @@ def _single_credential(walk: Walk, _: Question) -> Found:
             )
 
 
-def _authenticates(name: bytes, value: bytes) -> bool:
-    kind = classify(name, value)
+def _authenticates(walk: Walk, name: bytes, value: bytes) -> bool:
+    kind = walk.class_table.classify(name, value)
     return kind.is_credential and kind.cls != classes.OTHER_CREDENTIAL
 
 
@@ -327,7 +326,7 @@ def _no_plaintext(walk: Walk, _: Question) -> Found:
     for some, result in chain(singles, _sets(walk, at=_is_in_the_clear)):
         found = _deployment_of(result)
         for name, value in result.sends:
-            if classify(name, value).is_credential:
+            if walk.class_table.classify(name, value).is_credential:
                 message = (
                     f"a credential goes to {found.origin} in the clear,"
                     f" in {name.decode('latin-1')}"

@@ -15,7 +15,8 @@ from byok.core.edge import check_edge
 from byok.core.supposed import PLACEHOLDERS
 from byok.policy import classes, names
 from byok.policy.cells import Texts, UnsettledError
-from byok.policy.classes import Classified, How, classify
+from byok.policy.classes import Classified, How
+from byok.policy.declared import NOTHING_DECLARED, ClassTable
 from byok.policy.match import Glob
 from byok.policy.outcome import Headers
 from byok.policy.passing import PREFIX
@@ -100,13 +101,15 @@ def specimens(
     drops: Iterable[Glob] = (),
     lists: Collection[bytes] = (),
     passing: bool = False,
+    class_table: ClassTable = NOTHING_DECLARED,
 ) -> tuple[Specimen, ...]:
     """
     Return a field for each cell of names, classes and slots.
 
     *patterns* are those that rules have for names; *wanted* says which classes
     matter. *drops* are what filters take from the headers *lists*; with *passing*
-    there are also fields that ask to be sent under another name.
+    there are also fields that ask to be sent under another name. What *class_table*
+    declares over what is built in has fields of its own.
 
     Raises NoSpecimenError where a class is wanted and no field of it is known: what
     was not tried is not proved.
@@ -117,6 +120,7 @@ def specimens(
         tuple(dict.fromkeys(drops)),
         frozenset(lists),
         passing,
+        class_table,
     )
     missing = classes.CLASSES - {each.kind.cls for each in every}
     if any(map(wanted, missing)):
@@ -125,26 +129,29 @@ def specimens(
 
 
 @lru_cache(maxsize=64)
-def _every(
+def _every(  # noqa: PLR0917 - all of it is what is remembered by
     patterns: tuple[Glob, ...],
     gateway_names: frozenset[bytes],
     drops: tuple[Glob, ...],
     lists: frozenset[bytes],
     passing: bool,  # noqa: FBT001 - part of what is remembered
+    class_table: ClassTable,
 ) -> tuple[Specimen, ...]:
-    cell = same_cell(patterns, gateway_names)
+    cell = same_cell(patterns, gateway_names, class_table)
     found: dict[tuple[object, ...], Specimen] = {}
     members = _members(drops)
-    for name in _names(patterns, gateway_names, passing=passing):
+    for name in _names(patterns, gateway_names, class_table, passing=passing):
         in_list = members if name.removeprefix(PREFIX) in lists else ()
-        for each in _of_name(name, in_list, gateway_names):
+        for each in _of_name(name, in_list, gateway_names, class_table):
             if check_edge(each.headers, b"") is None:
                 found.setdefault(cell(name, each.kind), each)
     return tuple(found.values())
 
 
 def same_cell(
-    patterns: Iterable[Glob], gateway_names: Collection[bytes]
+    patterns: Iterable[Glob],
+    gateway_names: Collection[bytes],
+    class_table: ClassTable = NOTHING_DECLARED,
 ) -> Callable[[bytes, Classified], tuple[object, ...]]:
     """Return what gives the cell of a field, by its name and what it is."""
     asked = Texts(patterns)
@@ -153,18 +160,24 @@ def same_cell(
         # Where the value has said what it is, the name has no say in it any more.
         if kind.how in _BY_VALUE:
             return *_name_alone(name, asked), kind.cls, kind.own_slot
-        return *_name_cell(name, asked, gateway_names), kind.cls, kind.own_slot
+        by_name = _name_cell(name, asked, gateway_names, class_table)
+        return *by_name, kind.cls, kind.own_slot
 
     return cell
 
 
 def _names(
-    patterns: Sequence[Glob], gateway_names: Collection[bytes], *, passing: bool
+    patterns: Sequence[Glob],
+    gateway_names: Collection[bytes],
+    class_table: ClassTable,
+    *,
+    passing: bool,
 ) -> Iterator[bytes]:
     """Yield a name of each cell of names, and of those behind `x-pass-`."""
     asked = Texts(patterns)
     own = (Glob(each.decode("latin-1"), exact=True) for each in sorted(gateway_names))
-    texts = Texts((*patterns, *BY_NAME, *own))
+    declared = (each.name for each in class_table.names)
+    texts = Texts((*patterns, *BY_NAME, *declared, *own))
     found: dict[tuple[object, ...], bytes] = {}
     for text in (*_READABLE, *texts.candidates(), *texts.candidates(infix="_")):
         if not text or not text.isascii():
@@ -172,21 +185,26 @@ def _names(
         name = text.encode()
         for each in (name, PREFIX + name) if passing else (name,):
             if check_edge(((each, b""),), b"") is None:
-                found.setdefault(_name_cell(each, asked, gateway_names), each)
+                cell = _name_cell(each, asked, gateway_names, class_table)
+                found.setdefault(cell, each)
     yield from found.values()
 
 
 def _name_cell(
-    name: bytes, asked: Texts, gateway_names: Collection[bytes]
+    name: bytes,
+    asked: Texts,
+    gateway_names: Collection[bytes],
+    class_table: ClassTable,
 ) -> tuple[object, ...]:
     cell: tuple[object, ...] = (
         *_name_alone(name, asked),
-        classes.class_of_name(name),
+        class_table.class_of_name(name),
         name in gateway_names,
         name.decode("latin-1") in names.NEVER_PASSED,
     )
     if name.startswith(PREFIX):
-        return (*cell, *_name_cell(name[len(PREFIX) :], asked, gateway_names))
+        passed = name[len(PREFIX) :]
+        return (*cell, *_name_cell(passed, asked, gateway_names, class_table))
     return cell
 
 
@@ -197,14 +215,17 @@ def _name_alone(name: bytes, asked: Texts) -> tuple[object, ...]:
 
 
 def _of_name(
-    name: bytes, members: Sequence[bytes], gateway_names: Collection[bytes]
+    name: bytes,
+    members: Sequence[bytes],
+    gateway_names: Collection[bytes],
+    class_table: ClassTable,
 ) -> Iterator[Specimen]:
     """Yield fields called *name*: each credential alone and hidden, and others."""
     # Each name has a value of its own, to tell what left from what was put in.
     plain = b",".join((b"value-of-" + name, *members))
 
     def specimen(value: bytes, token: bytes, word: str = "") -> Specimen:
-        kind = classify(
+        kind = class_table.classify(
             name,
             value,
             gateway_names=gateway_names,
@@ -220,6 +241,13 @@ def _of_name(
             yield specimen(token, token, word)
         yield specimen(b"Bearer " + token, token, word)
         yield specimen(b"key " + token, token, word)
+    for shape in class_table.shapes:
+        # Every alphabet has the letters that a number in hexadecimal has.
+        token = _marked(shape.prefix + "a" * max(shape.length, 8), name)
+        if name != b"authorization":
+            yield specimen(token, token)
+        yield specimen(b"Bearer " + token, token)
+        yield specimen(b"key " + token, token)
     key = GATEWAY_KEY.encode()
     yield specimen(
         b"Bearer " + key if name == b"authorization" else key, key, "gateway"

@@ -45,6 +45,7 @@ from byok.policy.cells import (
     tag_cells,
 )
 from byok.policy.classes import Classified, How
+from byok.policy.declared import ClassTable
 from byok.policy.match import Context, Glob, Match
 from byok.policy.outcome import Headers
 from byok.policy.rules import Action, Direction, Rule
@@ -383,7 +384,7 @@ class Walk:
             whole = ((carrier, bearer + GATEWAY_KEY.encode()), *headers)
             if check_edge(whole, b"") is not None:
                 continue
-            presented = find_key(whole, self.subject.carriers)
+            presented = find_key(whole, self.subject.carriers, self.class_table)
             if isinstance(presented, Presented) and (
                 presented.carrier.encode() == carrier and presented.key == _KEY
             ):
@@ -481,6 +482,11 @@ class Walk:
                     break
         return tuple(found.values())
 
+    @property
+    def class_table(self) -> ClassTable:
+        """What the configuration declares over the classes that are built in."""
+        return self.subject.gateway.plans.class_table
+
     def specimens(
         self, rules: Sequence[Rule], wanted: Wanted, *, more: Sequence[Match] = ()
     ) -> tuple[Specimen, ...]:
@@ -502,6 +508,7 @@ class Walk:
                 for glob in rule.match.header.name
             },
             passing=any(rule.grant for rule in rules),
+            class_table=self.class_table,
         )
 
     def credential_sets(

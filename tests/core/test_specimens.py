@@ -13,6 +13,7 @@ from byok.core.specimens import (
 )
 from byok.policy import classes, names
 from byok.policy.classes import classify
+from byok.policy.declared import ClassTable, DeclaredName, DeclaredShape
 from byok.policy.match import Glob
 from byok.policy.passing import PREFIX
 from tests.policy.hostile import HEADER_NAMES, shaped
@@ -95,6 +96,50 @@ def test_every_field_that_can_be_sent_has_a_specimen_of_its_cell(
         gateway_names=gateway_names,
         wanted=lambda _: True,
         passing=name.startswith(PREFIX),
+    )
+
+    assert cell(name, kind) in {cell(each.name, each.kind) for each in found}
+
+
+DECLARED = ClassTable(
+    [
+        DeclaredName(name=Glob("x-corp-ticket"), cls=classes.OTHER_CREDENTIAL),
+        DeclaredName(name=Glob("x-corp-*"), cls=classes.TRACING),
+        DeclaredName(name=Glob("*-corp-key"), cls=classes.GATEWAY),
+    ],
+    [
+        DeclaredShape(prefix="corp_other_", cls=classes.OTHER_CREDENTIAL),
+        DeclaredShape(prefix="corp_azure_", cls=classes.AZURE_API_KEY),
+        DeclaredShape(prefix="corp_anth_", cls=classes.ANTHROPIC_API_KEY, length=40),
+    ],
+)
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(st.sampled_from(PATTERNS), max_size=2, unique=True),
+    st.sampled_from(
+        [b"x-corp-ticket", b"x-corp-id", b"my-corp-key", b"x-api-key", b"api-key"]
+    )
+    | header_names,
+    st.sampled_from([b"corp_other_", b"corp_azure_", b"corp_anth_", b"x"]),
+    schemes,
+)
+def test_what_is_declared_has_a_specimen_of_its_cell_too(patterns, name, begin, scheme):
+    value = scheme + begin + b"f" * 40
+    assume(check_edge(((name, value),), b"") is None)
+    globs = tuple(map(Glob, patterns))
+    own = names.GATEWAY_CREDENTIALS
+    kind = DECLARED.classify(
+        name, value, gateway_names=own, gateway_secrets=(GATEWAY_KEY.encode(),)
+    )
+    cell = same_cell(globs, own, DECLARED)
+    found = specimens(
+        globs,
+        gateway_names=own,
+        wanted=lambda _: True,
+        passing=name.startswith(PREFIX),
+        class_table=DECLARED,
     )
 
     assert cell(name, kind) in {cell(each.name, each.kind) for each in found}

@@ -23,7 +23,6 @@ from byok.core.policy_tests.wide import SOMEBODY
 from byok.core.routes import MESSAGES
 from byok.core.supposed import body_for, filled, supposed_model
 from byok.policy import slot
-from byok.policy.classes import classify
 from byok.policy.outcome import Headers
 from byok.policy.rules import Rule
 
@@ -135,7 +134,7 @@ def caller_of(given: Given, headers: Headers, bench: Bench) -> Caller:
     caller = SINGLE_USER
     if not bench.single_user:
         order = carriers(bench.key_header_name)
-        presented = find_key(headers, order)
+        presented = find_key(headers, order, bench.gateway.plans.class_table)
         key = given.key or SOMEBODY
         caller = Caller(key_id=key, alias=key, carrier=order[0].decode())
         if isinstance(presented, Presented):
@@ -160,7 +159,7 @@ def _classes(
     is_own = decided.outcome.credential.source == slot.DEPLOYMENT
     secrets = gateway_secrets(caller, bench.gateway)
     return frozenset(
-        classify(
+        bench.gateway.plans.class_table.classify(
             name,
             value,
             gateway_names=bench.gateway.plans.gateway_names,
