@@ -15,7 +15,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "promote": (
         "byok.cli.policy_promote:policy_promote",
-        "Show what a document in shadow would change, and put it in force.",
+        "Show what rules in shadow would change, and put them in force.",
     ),
     "prove": (
         "byok.cli.policy_prove:policy_prove",
@@ -32,6 +32,19 @@ _COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
-@click.group(cls=LazyGroup, lazy=_COMMANDS)
+_EPILOG = """\b
+A gate for CI, in this order:
+  byok validate --strict config.yaml
+  byok policy lint --strict
+  byok policy test --coverage-min 90
+  byok policy prove --strict
+
+\b
+Nothing is sent, no gateway has to run, and no secret has to be there.
+Exit codes: 0 as it should be; 1 it is not; 2 wrong usage, or a file cannot be used.
+"""
+
+
+@click.group(cls=LazyGroup, lazy=_COMMANDS, epilog=_EPILOG)
 def policy() -> None:
     """Test, check and prove what policies do, for all requests."""

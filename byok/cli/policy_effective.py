@@ -21,7 +21,19 @@ from byok.policy.rules import BUILT_IN, Rule
 _STYLES = {"forward": Style.GOOD, "strip": Style.FAINT, "deny": Style.BAD}
 
 
-@click.command(name="effective")
+_EPILOG = """\b
+Examples:
+  byok policy effective --deployment anthropic-main
+  byok policy effective --deployment anthropic-main --team contractors --tag approved
+  byok policy effective --deployment anthropic-main --key dev-laptop --json
+
+\b
+Exit codes: 0 shown; 2 wrong usage, no such deployment, or the configuration cannot be
+  used.
+"""
+
+
+@click.command(name="effective", epilog=_EPILOG)
 @config_option
 @click.option("--deployment", required=True, help="The entry that requests go to.")
 @click.option(
@@ -49,9 +61,6 @@ def policy_effective(  # noqa: PLR0917 - one parameter for each option
 
     Nothing is sent. Each row is what the gateway itself decides. Headers that no
     rule and no class mentions are listed as *.
-
-    Exit codes: 0 shown; 2 the configuration is not valid, or names no such
-    deployment.
     """
     config = loaded(config_path)
     found = deployment_named(config, deployment)

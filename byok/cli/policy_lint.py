@@ -33,7 +33,20 @@ _GITHUB = {Level.ERROR: "error", Level.WARNING: "warning", Level.NOTE: "notice"}
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-@click.command(name="lint")
+_EPILOG = """\b
+Examples:
+  byok policy lint
+  byok policy lint -c byok.yaml --strict
+  byok policy lint --format github
+  byok policy lint --format sarif > byok.sarif
+
+\b
+Exit codes: 0 nothing weighs as an error; 1 something does (with --strict: a warning,
+  too, and what was not looked at); 2 wrong usage, or the configuration cannot be used.
+"""
+
+
+@click.command(name="lint", epilog=_EPILOG)
 @config_option
 @click.option(
     "--format",
@@ -51,20 +64,19 @@ _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
     help="Look at this many cells at most.",
 )
 @click.option("--strict", is_flag=True, help="Take every warning for an error.")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 def policy_lint(
     config_path: Path,
     form: str,
     cells: int,
     strict: bool,  # noqa: FBT001 - click's
+    as_json: bool,  # noqa: FBT001 - click's
 ) -> None:
     """
     Say what is odd about the rules of a configuration, though it is valid.
 
     Rules are tried on one request of each kind that policy can tell apart, so what
     is said of them is true of all requests.
-
-    Exit codes: 0 nothing weighs as an error; 1 something does (with --strict: or as
-    a warning, or not all was looked at); 2 the configuration cannot be used.
     """
     config = loaded(config_path)
     found, is_whole = lint(
@@ -74,7 +86,7 @@ def policy_lint(
         shipped=[f"policies/{each.name}" for each in policy_files()],
         limit=cells,
     )
-    if form == "json":
+    if as_json or form == "json":
         out().json(_data(found, is_whole=is_whole))
     elif form == "sarif":
         out().json(_sarif(found))

@@ -39,7 +39,19 @@ class _Difference:
     changes: tuple[Change, ...]
 
 
-@click.command(name="promote")
+_EPILOG = """\b
+Examples:
+  byok policy promote policies/next.yaml
+  byok policy promote next.no-login
+  byok policy promote general_settings.no-login --yes
+
+\b
+Exit codes: 0 shown, or written; 1 a policy test fails, and nothing was written; 2 no
+  such document or rule, none of it in shadow, or the configuration cannot be used.
+"""
+
+
+@click.command(name="promote", epilog=_EPILOG)
 @click.argument("what", metavar="DOC|RULE")
 @config_option
 @click.option("--yes", is_flag=True, help="Write the change into the file.")
@@ -58,9 +70,6 @@ def policy_promote(
     --yes each `mode: shadow` of it becomes `mode: enforce`, and nothing else in the
     file is touched. The tests that the configuration names are run first, with the
     rules in force; one that fails keeps the file as it is.
-
-    Exit codes: 0 shown, or written; 1 a policy test fails; 2 there is no such
-    document or rule, or nothing of it is in shadow.
     """
     config = loaded(config_path)
     source, rule = _named(config, what)

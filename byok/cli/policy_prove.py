@@ -47,7 +47,20 @@ class Timed:
     milliseconds: float
 
 
-@click.command(name="prove")
+_EPILOG = """\b
+Examples:
+  byok policy prove
+  byok policy prove --strict --json
+  byok policy prove --property P1 --property P8 --requests found
+  byok policy prove --against old.yaml
+
+\b
+Exit codes: 0 all holds; 1 something does not (with --strict: or is not settled);
+  2 wrong usage, or a configuration cannot be used.
+"""
+
+
+@click.command(name="prove", epilog=_EPILOG)
 @config_option
 @click.option(
     "--against",
@@ -91,9 +104,6 @@ def policy_prove(  # noqa: PLR0917 - one parameter for each option
 
     Requests are tried one of each kind that policy can tell apart, through the same
     decision as the gateway's. Nothing is sent, and no secret has to be there.
-
-    Exit codes: 0 all holds; 1 something does not (with --strict: or is not
-    settled); 2 the configuration cannot be used.
     """
     config = loaded(config_path)
     question = Question(

@@ -20,8 +20,20 @@ from byok.resources import policy_files
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
+_EPILOG = """\b
+Examples:
+  byok policy show floor
+  byok policy show packs
+  byok policy show pack base > policies/ours.yaml
+  byok policy show classes -c config.yaml --json
+  byok policy show settings -c config.yaml
 
-@click.group(name="show")
+\b
+Exit codes: 0 shown; 2 wrong usage, no such pack, or the configuration cannot be used.
+"""
+
+
+@click.group(name="show", epilog=_EPILOG)
 def policy_show() -> None:
     """Show what is built in, shipped, or meant by a switch."""
 
@@ -74,14 +86,19 @@ def _about(path: Path) -> str:
 
 @policy_show.command(name="pack")
 @click.argument("name")
-def show_pack(name: str) -> None:
+@_json_option
+def show_pack(name: str, as_json: bool) -> None:  # noqa: FBT001 - click's
     """Print the shipped document NAME as it is, ready to be copied and changed."""
     packs = {path.stem: path for path in policy_files()}
     if name not in packs:
         near = get_close_matches(name, packs, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(packs)}"
         raise click.UsageError(f"no pack has that name; {hint}")
-    out().raw(packs[name].read_text("utf-8"))
+    text = packs[name].read_text("utf-8")
+    if as_json:
+        out().json({"version": 1, "name": name, "text": text})
+    else:
+        out().raw(text)
 
 
 @policy_show.command(name="classes")

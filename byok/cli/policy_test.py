@@ -21,7 +21,20 @@ from byok.core.policy_tests.report import Report, merged, run
 FAILED = 1
 
 
-@click.command(name="test")
+_EPILOG = """\b
+Examples:
+  byok policy test
+  byok policy test policies/*_test.yaml --coverage
+  byok policy test policies/contractors_test.yaml -c staging.yaml
+  byok policy test --coverage-min 90 --format junit > results.xml
+
+\b
+Exit codes: 0 everything is as expected; 1 something is not, or --coverage-min was not
+  reached; 2 wrong usage, or a file cannot be read or used.
+"""
+
+
+@click.command(name="test", epilog=_EPILOG)
 @click.argument(
     "files", nargs=-1, metavar="[FILES]...", type=click.Path(path_type=Path)
 )
@@ -62,9 +75,6 @@ def policy_test(  # noqa: PLR0917 - one parameter for each option
     Each names the configuration that it tests; without FILES those are run that the
     configuration (config.yaml) names under policy_tests. Nothing is sent, and no
     secret has to be there.
-
-    Exit codes: 0 everything is as expected; 1 something is not, or --coverage-min
-    was not reached; 2 a file cannot be read or used.
     """
     report = merged(
         [run(suites, bench_of(of)) for of, suites in _courses(files, config_path)]

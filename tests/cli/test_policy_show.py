@@ -154,3 +154,32 @@ def test_what_a_configuration_declares_is_shown_with_where_it_stands(tmp_path):
         **data,
         "declared": [],
     }
+
+
+def test_a_pack_is_shown_as_json():
+    (name, *_) = (path.stem for path in policy_files())
+
+    data = shown("pack", name)
+
+    assert data["name"] == name
+    assert data["text"] == run("policy", "show", "pack", name).stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("effective",),
+        ("lint",),
+        ("promote",),
+        ("prove",),
+        ("show",),
+        ("test",),
+    ],
+)
+def test_each_command_says_how_it_is_used_and_what_its_exit_codes_mean(words):
+    said = run("policy", *words, "--help").stdout
+
+    assert f"Examples:\n    byok policy {words[0]}" in said
+    assert "Exit codes: 0 " in said
+    if words != ("show",):
+        assert "--json" in said
