@@ -129,10 +129,10 @@ def _head(
 def _model(value: bytes) -> str | None:
     if not value.startswith(b'"') or len(value) > 6 * MAX_MODEL_CHARACTERS + 2:
         return None
-    model: str = json.loads(value)
+    model = _text(value)
     if not model.strip() or len(model) > MAX_MODEL_CHARACTERS:
         return None
-    if any("\ud800" <= character <= "\udfff" for character in model):
+    if not model.isascii() and any("\ud800" <= each <= "\udfff" for each in model):
         return None
     return model
 
@@ -264,6 +264,8 @@ def _fields(body: bytes) -> Iterator[tuple[str | None, int, int]]:
 
 
 def _text(string: bytes) -> str:
+    if b"\\" not in string:
+        return string[1:-1].decode("utf-8")
     text: str = json.loads(string)
     return text
 

@@ -8,6 +8,7 @@ classes it is vouched for with `trust_client_credentials`.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 
 from byok.core.routes import CHAT_COMPLETIONS, Dialect, Route
@@ -31,12 +32,17 @@ class Origin:
     @property
     def is_loopback(self) -> bool:
         """Does the host, as written, name this machine?"""
-        if self.host == "localhost" or self.host.endswith(".localhost"):
-            return True
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return _is_loopback(self.host)
+
+
+@lru_cache(maxsize=256)
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
