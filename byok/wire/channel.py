@@ -49,6 +49,7 @@ class ServerChannel(Protocol):
         self._clock = serving.deadlines.clock
         self._begun = bytearray()
         self._searched = 0
+        self._skipped = False
         self._request: ServerRequest | None = None
         self._reader: BodyReader | None = None
         self._body_began_at = 0.0
@@ -133,12 +134,16 @@ class ServerChannel(Protocol):
     def _take_one(self) -> bool:
         """Start on the next request if its head is here."""
         begun = self._begun
-        if not self._searched and begun.startswith(b"\r\n"):
-            # One empty line may stand before a request line (RFC 9112 2.2).
-            del begun[:2]
         if self._is_idle:
             self._is_idle = False
             self._allow(self._limits.head_s)
+        # One empty line may stand before a request line (RFC 9112 2.2).
+        if not self._searched and not self._skipped and begun.startswith(b"\r"):
+            if len(begun) == 1:
+                return False
+            if begun.startswith(b"\r\n"):
+                del begun[:2]
+                self._skipped = True
         end = begun.find(_HEAD_ENDS, max(0, self._searched - len(_HEAD_ENDS)))
         size = len(begun) if end < 0 else end + len(_HEAD_ENDS)
         if size > self._limits.head_bytes:
@@ -146,13 +151,14 @@ class ServerChannel(Protocol):
             return False
         if end < 0:
             self._searched = size
-            hopeless = could_become_a_head(begun)
+            hopeless = could_become_a_head(begun, self._limits)
             if hopeless is not None:
                 self._refuse(hopeless)
             return False
         raw = bytes(begun[:size])
         del begun[:size]
         self._searched = 0
+        self._skipped = False
         head = read_request_head(raw, self._limits)
         if isinstance(head, Unreadable):
             self._refuse(head)

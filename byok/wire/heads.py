@@ -26,9 +26,13 @@ METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OP
 
 # Exactly one space, an uppercase method, and a version that names this protocol:
 # llhttp takes two spaces, no version, and HTTP/2.0.
-_REQUEST_LINE = re.compile(rb"([A-Za-z0-9!#$%&'*+.^_`|~-]+) ([^ ]+) HTTP/1\.([01])\r\n")
+_REQUEST_LINE = re.compile(
+    rb"([A-Za-z0-9!#$%&'*+.^_`|~-]+) ([^ \r\n]+) HTTP/1\.([01])\r\n"
+)
 _METHOD_ALONE = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+ ")
-_OTHER_VERSION = re.compile(rb"[^ \r\n]+ [^ \r\n]+ HTTP/[0-9]+(?:\.[0-9]+)?\r\n")
+_OTHER_VERSION = re.compile(
+    rb"[^ \r\n]+ [^ \r\n]+ HTTP/(?!1\.[01]\r)[0-9]+(?:\.[0-9]+)?\r\n"
+)
 # RFC 3986 3.2.2, as a filter for bytes: no server of ours ever uses the value.
 _HOST = re.compile(
     rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?"
@@ -87,18 +91,9 @@ def read_request_head(raw: bytes, limits: ServerLimits) -> RequestHead | Unreada
 
     The rules are those of RFC 9112 sections 2 to 6, each in its strict reading.
     """
-    line = _REQUEST_LINE.match(raw)
-    if line is None:
-        return _bad_line(raw)
-    method, target = line.group(1, 2)
-    if method not in METHODS:
-        return _METHOD
-    if len(target) > limits.target_bytes:
-        return _TARGET_TOO_LONG
-    if not target.isascii():
-        return _TARGET_BYTES
-    if not target.startswith(b"/") and (method, target) != (b"OPTIONS", b"*"):
-        return _TARGET
+    line = _read_line(raw, limits)
+    if isinstance(line, Unreadable):
+        return line
     if not is_clean(raw):
         return _LINES
     reading = _Reading()
@@ -111,7 +106,24 @@ def read_request_head(raw: bytes, limits: ServerLimits) -> RequestHead | Unreada
         return _METHOD
     except HttpParserError as error:
         return _unreadable(str(error))
-    return _head_of(raw, reading, (method, target, int(line.group(3))), limits)
+    return _head_of(raw, reading, line, limits)
+
+
+def _read_line(raw: bytes, limits: ServerLimits) -> re.Match[bytes] | Unreadable:
+    """Read the request line that *raw* begins with."""
+    line = _REQUEST_LINE.match(raw)
+    if line is None:
+        return _VERSION if _OTHER_VERSION.match(raw) else _LINE
+    method, target = line.group(1, 2)
+    if method not in METHODS:
+        return _METHOD
+    if len(target) > limits.target_bytes:
+        return _TARGET_TOO_LONG
+    if not target.isascii():
+        return _TARGET_BYTES
+    if not target.startswith(b"/") and (method, target) != (b"OPTIONS", b"*"):
+        return _TARGET
+    return line
 
 
 def is_clean(raw: bytes) -> bool:
@@ -132,10 +144,10 @@ def is_clean(raw: bytes) -> bool:
 def _head_of(
     raw: bytes,
     reading: _Reading,
-    request: tuple[bytes, bytes, int],
+    line: re.Match[bytes],
     limits: ServerLimits,
 ) -> RequestHead | Unreadable:
-    method, target, minor = request
+    method, target, minor = line[1], line[2], int(line[3])
     fields = reading.fields
     if len(fields) > limits.fields:
         return _TOO_MANY_FIELDS
@@ -186,26 +198,23 @@ def _check_host(telling: Sequence[Field], minor: int) -> Unreadable | None:
     return None if all(map(_HOST.fullmatch, hosts)) else _HOST_VALUE
 
 
-def could_become_a_head(begun: bytes | bytearray) -> Unreadable | None:
+def could_become_a_head(
+    begun: bytes | bytearray, limits: ServerLimits
+) -> Unreadable | None:
     """
     Refuse what has *begun* as something that no more bytes can make a request.
 
-    Otherwise a TLS hello on a plain port would sit there until its deadline.
+    Otherwise a TLS hello on a plain port would sit there until its deadline. It says
+    what `read_request_head` would, so that an answer does not depend on segments.
     """
     first_line, newline, _ = begun.partition(b"\n")
     if newline:
-        if not first_line.endswith(b"\r"):
-            return _LINES
-        line = bytes(first_line) + b"\n"
-        if not _REQUEST_LINE.match(line):
-            return _bad_line(line)
+        line = _read_line(bytes(first_line) + b"\n", limits)
+        if isinstance(line, Unreadable):
+            return line
     elif first_line and not _METHOD_ALONE.match(first_line + b" "):
         return _LINE
     return None if begun.count(b"\n") == begun.count(b"\r\n") else _LINES
-
-
-def _bad_line(raw: bytes) -> Unreadable:
-    return _VERSION if _OTHER_VERSION.match(raw) else _LINE
 
 
 def _unreadable(reason: str) -> Unreadable:
