@@ -1,0 +1,173 @@
+"""
+Where the gateway's CPU time goes under small requests.
+
+py-spy, where it is found, looks at the process from outside and slows nothing down.
+cProfile is always there, but makes every call dearer, so that what calls much looks
+worse than it is: its figures order the functions, no more.
+"""
+
+import pstats
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.exchange.load import send_small
+from benchmarks.exchange.processes import ROOT, BenchmarkError
+from benchmarks.exchange.subjects import Byok
+
+TOP = 30
+_SECONDS = 12
+_LIBRARIES = (
+    "twisted",
+    "treq",
+    "httptools",
+    "msgspec",
+    "zope",
+    "sqlalchemy",
+    "hyperlink",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """Shares of the CPU time: by part, by function alone, by function and below."""
+
+    tool: str
+    parts: Counter[str]
+    own: Counter[str]
+    below: Counter[str]
+    whole: float
+
+    def __str__(self) -> str:
+        return "\n".join(
+            [
+                f"by {self.tool}",
+                *self._listed("by part, each without what it calls", self.parts),
+                *self._listed("by function, without what it calls", self.own),
+                *self._listed("by function, with what it calls", self.below),
+            ]
+        )
+
+    def _listed(self, title: str, found: Counter[str]) -> list[str]:
+        lines = [
+            f"{share / self.whole * 100:6.1f} %  {name}"
+            for name, share in found.most_common(TOP)
+        ]
+        return ["", title, *lines]
+
+
+def profile(upstream_port: int) -> Profile:
+    """Profile byok while it relays small requests to *upstream_port*."""
+    with tempfile.TemporaryDirectory(prefix="byok-bench-") as made:
+        directory = Path(made)
+        spy = _py_spy()
+        if spy is not None:
+            return _by_py_spy(spy, directory, upstream_port)
+        return _by_cprofile(directory, upstream_port)
+
+
+def _py_spy() -> str | None:
+    beside = ROOT / ".venv-bench/bin/py-spy"
+    return str(beside) if beside.is_file() else shutil.which("py-spy")
+
+
+def _by_py_spy(spy: str, directory: Path, upstream_port: int) -> Profile:
+    stacks = directory / "stacks.txt"
+    with Byok().run(directory, upstream_port) as running:
+        _load(running.port, running.key, directory, seconds=2)
+        command = [
+            *(spy, "record", "--pid", str(running.child.pid), "--format", "raw"),
+            *("--rate", "500", "--duration", str(_SECONDS), "--output", str(stacks)),
+            *("--nonblocking", "--full-filenames"),
+        ]
+        with subprocess.Popen(  # noqa: S603 - found beside us or on the PATH
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as watching:
+            time.sleep(0.5)
+            _load(running.port, running.key, directory, seconds=_SECONDS + 1)
+            said, _ = watching.communicate(timeout=60)
+    if watching.returncode or not stacks.is_file():
+        raise BenchmarkError(f"py-spy failed: {said}")
+    return of_stacks(stacks.read_text("utf-8").splitlines())
+
+
+def of_stacks(lines: Iterable[str]) -> Profile:
+    """Return the profile of py-spy's collapsed stacks: frames, then how often."""
+    parts: Counter[str] = Counter()
+    own: Counter[str] = Counter()
+    below: Counter[str] = Counter()
+    for line in lines:
+        stack, _, count = line.rpartition(" ")
+        frames = [_frame(each) for each in stack.split(";")]
+        if frames[-1][0].endswith("doPoll"):
+            # Waiting for something to do.
+            continue
+        name, path = frames[-1]
+        own[f"{name} ({_short(path)})"] += int(count)
+        parts[part_of(path)] += int(count)
+        for function in {f"{name} ({_short(path)})" for name, path in frames}:
+            below[function] += int(count)
+    return Profile(tool="py-spy", parts=parts, own=own, below=below, whole=own.total())
+
+
+def _frame(text: str) -> tuple[str, str]:
+    name, _, place = text.partition(" (")
+    return name, place.rstrip(")").rpartition(":")[0]
+
+
+def _by_cprofile(directory: Path, upstream_port: int) -> Profile:
+    stats = directory / "stats"
+    byok = Byok("--profile", str(stats), "--profiler", "cprofile", "--savestats")
+    with byok.run(directory, upstream_port) as running:
+        _load(running.port, running.key, directory, seconds=_SECONDS)
+    if not stats.is_file():
+        raise BenchmarkError("twistd wrote no profile")
+    return of_stats(pstats.Stats(str(stats)))
+
+
+def of_stats(stats: pstats.Stats) -> Profile:
+    """Return the profile of what cProfile saved."""
+    parts: Counter[str] = Counter()
+    own: Counter[str] = Counter()
+    below: Counter[str] = Counter()
+    found = stats.stats  # type: ignore[attr-defined]
+    for (path, _line, name), (_, _, own_s, below_s, _) in found.items():
+        if "poll" in name:
+            continue
+        function = f"{name} ({_short(path)})"
+        own[function] += own_s
+        below[function] += below_s
+        parts[part_of(path)] += own_s
+    whole = sum(own.values())
+    return Profile(tool="cProfile", parts=parts, own=own, below=below, whole=whole)
+
+
+def part_of(path: str) -> str:
+    """Return the part of the gateway, or the library, that *path* belongs to."""
+    for library in _LIBRARIES:
+        if f"/site-packages/{library}/" in path:
+            return library
+    inside = path.rpartition("/byok/")[2]
+    if inside != path and inside.count("/") >= 1:
+        return "byok." + inside.split("/")[0]
+    if inside != path:
+        return "byok"
+    if path.startswith(("~", "<")) or not path:
+        return "built in"
+    return "the rest of Python"
+
+
+def _short(path: str) -> str:
+    for root in (f"{ROOT}/", f"{sys.prefix}/"):
+        path = path.removeprefix(root)
+    return path.rpartition("site-packages/")[2]
+
+
+def _load(port: int, key: str, directory: Path, *, seconds: int) -> None:
+    send_small(port, key, connections=32, seconds=seconds, directory=directory)
