@@ -72,7 +72,8 @@ def problem_of_policies(metadata: Mapping[str, object]) -> str | None:
     first = problems[0]
     more = f" ({len(problems) - 1} more)" if len(problems) > 1 else ""
     remedy = f"; {first.remedy}" if first.remedy else ""
-    return f"{dotted(first.path)}: {first.message}{remedy}.{more}"
+    end = "" if remedy.endswith("?") else "."
+    return f"{dotted(first.path)}: {first.message}{remedy}{end}{more}"
 
 
 class KeyPolicies:

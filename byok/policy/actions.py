@@ -32,8 +32,18 @@ _REFERENCES = ("os.environ/", "file:")
 
 def read_action(reader: Reader, value: object, path: Path, rule: Rule) -> Rule:
     if isinstance(value, str):
-        word = reader.one_of(value, path, _WORDS)
-        return replace(rule, action=_BY_WORD[word]) if word else rule
+        if value in _WORDS:
+            return replace(rule, action=_BY_WORD[value])
+        if value in _PARAMETERS:
+            reader.problem(
+                "E108",
+                path,
+                f"{value} needs parameters: action: {{{value}: ...}}",
+                "see the policy reference for what it takes",
+            )
+            return rule
+        _unknown(reader, path, value)
+        return rule
     if not isinstance(value, Mapping) or len(value) != 1:
         reader.problem(
             "E108",
@@ -45,15 +55,16 @@ def read_action(reader: Reader, value: object, path: Path, rule: Rule) -> Rule:
     (word, body), *_ = value.items()
     parse = _PARAMETERS.get(word)
     if parse is None:
-        close = get_close_matches(str(word), [*_WORDS, *_PARAMETERS], n=1)
-        reader.problem(
-            "E108",
-            path,
-            "unknown action",
-            f"did you mean {close[0]}?" if close else "",
-        )
+        _unknown(reader, path, str(word))
         return rule
     return parse(reader, body, (*path, word), rule)
+
+
+def _unknown(reader: Reader, path: Path, word: str) -> None:
+    known = [*_WORDS, *_PARAMETERS]
+    close = get_close_matches(word, known, n=1)
+    remedy = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
+    reader.problem("E108", path, "unknown action", remedy)
 
 
 def _rename(reader: Reader, value: object, path: Path, rule: Rule) -> Rule:

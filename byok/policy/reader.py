@@ -115,5 +115,11 @@ class Reader:
     def one_of(self, value: object, path: Path, words: Sequence[str]) -> str | None:
         if isinstance(value, str) and value in words:
             return value
-        self.problem("E105", path, f"one of {', '.join(words)} is needed here")
+        close = get_close_matches(value, words, n=1) if isinstance(value, str) else []
+        self.problem(
+            "E105",
+            path,
+            f"one of {', '.join(words)} is needed here",
+            f"did you mean {close[0]}?" if close else "",
+        )
         return None

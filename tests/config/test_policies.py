@@ -77,7 +77,7 @@ def test_a_policy_file_is_read_and_watched(tmp_path):
 @pytest.mark.parametrize(
     ("text", "codes"),
     [
-        (DOCUMENT.replace("strip", "stripp"), ["E105:8"]),
+        (DOCUMENT.replace("strip", "stripp"), ["E108:8"]),
         (DOCUMENT.replace("kind: Policy", "kind: Polices"), ["E105:2"]),
         (DOCUMENT.replace("class: [tracing]", "clas: [tracing]"), ["E102:7"]),
         (DOCUMENT.replace("[tracing]", "[trace]"), ["E107:7"]),

@@ -55,11 +55,11 @@ def test_the_rules_of_a_key_are_of_its_tier_and_named_after_it():
         ),
         (
             [{"id": "a", "action": "strpi"}, {"id": "b", "action": "deny all"}],
-            "metadata.policies[0].action: one of forward, strip, redact is needed",
+            "metadata.policies[0].action: unknown action; did you mean strip? (1 more)",
         ),
         (
             [{"id": "a", "action": {"stirp": {}}}],
-            "metadata.policies[0].action: unknown action; did you mean strip?.",
+            "metadata.policies[0].action: unknown action; did you mean strip?",
         ),
     ],
 )

@@ -19,6 +19,10 @@ _TESTS = {
     "shapes": ("shapes", "plan", "floor"),
     "passing": ("passing", "plan"),
     "responses": ("responses", "plans"),
+    "document": ("document", "document_more"),
+    "actions": ("document_edges", "document", "document_more", "request_rules"),
+    "grammar": ("document_edges", "document", "document_more", "match"),
+    "reader": ("document_edges", "document", "document_more"),
     "match": ("match", "plans", "document", "request_rules"),
 }
 

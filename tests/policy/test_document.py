@@ -265,7 +265,6 @@ WRONG: dict[str, list[object]] = {
         document(tier="floor"),
         document(tier="request"),
         document(tier=["pack"]),
-        document(rule("forwrad")),
         document(rule(match={"header": {"trust": "there"}})),
         document(rule(match={"header": {"slot": "other"}})),
         document(rule(match={"credential": "client.oath"})),
@@ -290,6 +289,8 @@ WRONG: dict[str, list[object]] = {
         document(rule({"zzz": {}})),
         document(rule({5: {}})),
         document(rule(None)),
+        document(rule("forwrad")),
+        document(rule("deny")),
     ],
     "E109": [
         document(rule({"inject": {"name": "x-a"}})),
@@ -426,7 +427,18 @@ def test_a_problem_says_where_it_is(data, path):
             document(rule(match={"header": {"class": "credential.gatway"}})),
             "did you mean credential.gateway?",
         ),
-        (document(rule({"zzz": {}})), ""),
+        (
+            document(rule({"zzz": {}})),
+            (
+                "known: forward, strip, redact, rename, inject, filter, deny, require,"
+                " allow_request, log"
+            ),
+        ),
+        (document(rule("injekt")), "did you mean inject?"),
+        (document(rule("strpi")), "did you mean strip?"),
+        (document(mode="enforced"), "did you mean enforce?"),
+        (document(mode="maybe"), ""),
+        (document(mode=5), ""),
         (document(rule(match={"header": {"class": "zzz"}})), "see the list of classes"),
     ],
 )
@@ -444,7 +456,7 @@ def test_all_mistakes_are_told_at_once():
     assert [each.code for each in problems(data)] == [
         "E105",
         "E104",
-        "E105",
+        "E108",
         "E103",
         "E104",
         "E201",
