@@ -18,6 +18,7 @@ from byok.core.exchange import Caller, Decided, Planned
 from byok.core.facts import Headers, RequestFacts, present
 from byok.core.usage import Usage
 from byok.logs.entries import SAID
+from byok.policy.lookalikes import lookalikes
 
 USER_HEADERS = (b"x-litellm-user-id", b"x-byok-user-id")
 """In which headers a client says for whom it works; the first that came counts."""
@@ -49,6 +50,9 @@ _PARTS = (
 
 _PLAIN = re.compile(r"""[^\s"'=]+""")
 _UNREMARKABLE = frozenset({None, "", "complete"})
+
+WITHHELD = "(withheld)"
+"""What is logged of a user's name that may be a key."""
 
 _log = Logger(namespace="byok.access")
 
@@ -235,7 +239,8 @@ def _user_of(headers: Headers, names: Sequence[bytes]) -> str | None:
     for name in names:
         value = present(headers, name)
         if value:
-            return _text(value)
+            # A key that an admin gave looks like anybody's word; no name looks so.
+            return WITHHELD if lookalikes(((name, value),)) else _text(value)
     return None
 
 

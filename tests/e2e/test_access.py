@@ -74,6 +74,13 @@ class AccessTests(House):
         self.assertEqual(len(self.line()["user"]), 128)
         self.assertEqual(len(self.line()["model"]), 128)
 
+    async def test_a_name_that_may_be_a_key_is_not_written_down(self):
+        for name in ("sk-12345", "Bearer sk-12345", "anna sk-12345"):
+            await self.message(headers=(*OWN, ("x-litellm-user-id", name)))
+
+            self.assertEqual(self.line()["user"], "(withheld)")
+            self.assertNotIn("sk-12345", formatEvent(self.line()))
+
     async def test_the_human_line_leaves_out_what_is_not_known(self):
         await self.message(headers=())
 
