@@ -54,6 +54,7 @@ class ServerChannel(Protocol):
         self._reader: BodyReader | None = None
         self._body_began_at = 0.0
         self._taking = False
+        self._holds = False
         self._is_idle = True
         self._discards = False
         self._to_discard: int | None = None
@@ -88,9 +89,7 @@ class ServerChannel(Protocol):
             self._begun += data
         if self._request is None:
             self._take_requests()
-        elif len(self._begun) > self._limits.head_bytes:
-            # Pipelined beyond what one head may have: let it wait in the kernel.
-            self._transport().pauseProducing()
+        self._hold_or_read()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
         """Tell whoever works on a request that nobody waits for it any more."""
@@ -130,6 +129,16 @@ class ServerChannel(Protocol):
                 pass
         finally:
             self._taking = False
+
+    def _hold_or_read(self) -> None:
+        """Let what is pipelined beyond the size of a head wait in the kernel."""
+        holds = len(self._begun) > self._limits.head_bytes
+        if holds != self._holds:
+            self._holds = holds
+            if holds:
+                self._transport().pauseProducing()
+            else:
+                self._transport().resumeProducing()
 
     def _take_one(self) -> bool:
         """Start on the next request if its head is here."""
@@ -233,6 +242,8 @@ class ServerChannel(Protocol):
 
     def send(self, *pieces: bytes) -> None:
         """Write *pieces*, one after the other."""
+        if self.is_paused:
+            self._unsent += sum(map(len, pieces))
         self._transport().writeSequence(pieces)
 
     def closes_after(self, request: ServerRequest) -> bool:  # noqa: ARG002
@@ -240,9 +251,11 @@ class ServerChannel(Protocol):
         # What is left of an upload could only be read, not stopped.
         return self._closes or self._reader is not None
 
-    def answered(self, request: ServerRequest) -> None:  # noqa: ARG002
+    def answered(self, request: ServerRequest) -> None:
         """Go on to the next request, or end the connection as it was announced."""
         self._request = None
+        # Where nothing else ends an answer, the end of the connection does.
+        self._closes = self._closes or not request.is_framed
         if self._reader is not None:
             self._reader = None
             self._discards = True
@@ -252,9 +265,9 @@ class ServerChannel(Protocol):
             self._close()
         else:
             self._is_idle = True
-            self._allow(self._limits.idle_s)
-            self._transport().resumeProducing()
+            self._rearm()
             self._take_requests()
+            self._hold_or_read()
 
     def cut(self, *, shows: bool) -> None:
         """End the connection in mid-answer; *shows* if its framing gives that away."""
@@ -281,7 +294,7 @@ class ServerChannel(Protocol):
         Closing while it still sends would reset the connection, and the answer with
         it (RFC 9112 9.6).
         """
-        self._allow(self._limits.linger_s)
+        self._rearm()
         transport = self._transport()
         if self._to_discard is not None and self._to_discard <= 0:
             self._close()
@@ -294,9 +307,11 @@ class ServerChannel(Protocol):
 
     def pauseProducing(self) -> None:
         """The client reads slower than it is written to."""
-        self.is_paused = True
-        self._unsent = unsent_bytes(self._transport())
-        self._allow(self._limits.stall_s)
+        if not self.is_paused:
+            # Twisted says it again with each further write.
+            self.is_paused = True
+            self._unsent = unsent_bytes(self._transport())
+            self._allow(self._limits.stall_s)
         if self._request is not None:
             self._request.steer(paused=True)
 
@@ -308,18 +323,21 @@ class ServerChannel(Protocol):
             self._request.steer(paused=False)
         else:
             self._take_requests()
+            self._hold_or_read()
 
     def stopProducing(self) -> None:
         """The transport is done for; `connectionLost` says so as well."""
 
     def _rearm(self) -> None:
         """Set the deadline that fits what is going on."""
-        if self.is_paused or (self._discards and self._request is None):
+        if self.is_paused:
             return
         if self._reader is not None:
             self._allow(1.0)
         elif self._request is not None:
             self.deadline = NEVER
+        elif self._discards:
+            self._allow(self._limits.linger_s)
         else:
             self._allow(self._limits.idle_s)
 
@@ -347,8 +365,11 @@ class ServerChannel(Protocol):
 
     def _judge_upload(self, now: float) -> None:
         elapsed = now - self._body_began_at
-        reader = self._reader
-        if reader is not None and (
+        reader, request = self._reader, self._request
+        if request is not None and request.keeps_client_waiting:
+            self._body_began_at = now
+            self._allow(self._limits.body_grace_s)
+        elif reader is not None and (
             reader.received >= elapsed * self._limits.body_bytes_per_s
         ):
             self._allow(1.0)

@@ -101,6 +101,11 @@ class ServerRequest:
         """How much of the body has come in."""
         return self._reader.received
 
+    @property
+    def keeps_client_waiting(self) -> bool:
+        """Does the client still wait for leave to send the body?"""
+        return self._expects_continue and not self._reader.received
+
     async def read_body(self) -> bytes:
         """
         Return the whole body once it is here.
@@ -109,7 +114,7 @@ class ServerRequest:
         now. Raises BodyTooLarge, BodyTooSlow, BodyUnreadable or PeerGone.
         """
         if self._failed is None and not self._reader.is_complete:
-            if self._expects_continue and not self._reader.received:
+            if self.keeps_client_waiting and not self.responded:
                 self._connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
             self._expects_continue = False
             self._waiting = Deferred()

@@ -46,7 +46,8 @@ class Serving:
     deadlines: Deadlines
     _open: set[Channel] = field(default_factory=set)
     _by_peer: Counter[str] = field(default_factory=Counter)
-    _draining: Deferred[None] | None = None
+    _drains: list[Deferred[None]] = field(default_factory=list)
+    _is_draining: bool = False
 
     @property
     def open_connections(self) -> int:
@@ -56,7 +57,7 @@ class Serving:
     def has_room_for(self, peer: str) -> bool:
         """May one more connection of *peer* be opened?"""
         return (
-            self._draining is None
+            not self._is_draining
             and len(self._open) < self.limits.connections
             and self._by_peer[peer] < self.limits.connections_per_ip
         )
@@ -74,19 +75,24 @@ class Serving:
         self._by_peer[channel.peer] -= 1
         if not self._by_peer[channel.peer]:
             del self._by_peer[channel.peer]
-        if not self._open and self._draining is not None:
-            draining, self._draining = self._draining, Deferred()
-            draining.callback(None)
+        if not self._open:
+            self._fire_drained()
 
     def drain(self) -> Deferred[None]:
         """Let every connection end after its answer; fires when the last has."""
         done: Deferred[None] = Deferred()
-        self._draining = done
+        self._drains.append(done)
+        self._is_draining = True
         for channel in tuple(self._open):
             channel.close_when_idle()
-        if not self._open and not done.called:
-            done.callback(None)
+        if not self._open:
+            self._fire_drained()
         return done
+
+    def _fire_drained(self) -> None:
+        drains, self._drains = self._drains, []
+        for done in drains:
+            done.callback(None)
 
     def cut(self) -> None:
         """End every connection now."""
