@@ -5,7 +5,7 @@ import pytest
 from byok.policy.actions import writable_name
 from byok.policy.document import read_document, read_rules
 from byok.policy.grammar import read_match
-from byok.policy.match import HostGlob, Match, Tags
+from byok.policy.match import Glob, HostGlob, Match, Tags
 from byok.policy.reader import Reader
 from byok.policy.rules import Action, Direction, Tier, When, Where
 from byok.policy.slot import NONE, SOURCES
@@ -319,3 +319,146 @@ def test_a_rule_that_cannot_be_read_does_not_hide_the_next():
     assert ("E101", (0,)) in [(each.code, each.path) for each in problems]
     _, (problem,) = read_rules(5, tier=Tier.PACK, locate=lambda _: Where(file="p"))
     assert problem.code == "E101"
+
+
+# Rules as wholes
+
+
+X_FOO = {"header": {"name": "x-foo"}}
+GONE = {"header": {"name": "x-foo", "present": False}}
+
+
+@pytest.mark.parametrize(
+    ("item", "tier", "found"),
+    [
+        ({"action": "forward", "lock": True}, Tier.PACK, ("E204", ("lock",))),
+        ({"action": "strip", "lock": True}, Tier.KEY, ("E207", ("lock",))),
+        ({"action": "strip", "lock": "yes"}, Tier.PACK, ("E104", ("lock",))),
+        ({"action": "strip", "mode": "dry"}, Tier.PACK, ("E105", ("mode",))),
+        ({"action": "strip", "direction": "up"}, Tier.PACK, ("E105", ("direction",))),
+        (
+            {"action": {"deny": {}}, "direction": "response"},
+            Tier.PACK,
+            ("E208", ("action",)),
+        ),
+        ({"action": {"require": {"header": "x-a"}}, "match": X_FOO}, Tier.PACK, None),
+        ({"action": "strip", "why": 5}, Tier.PACK, ("E101", ("why",))),
+        ({"action": "strip", "match": 5}, Tier.PACK, ("E101", ("match",))),
+        ({"action": "strip", "unless": 5}, Tier.PACK, ("E101", ("unless",))),
+        ({"action": "strip", "mdoe": 5}, Tier.PACK, ("E102", ("mdoe",))),
+    ],
+)
+def test_a_mistake_in_a_rule_is_told_where_it_stands(item, tier, found):
+    _, problems = read(item, tier)
+
+    assert [(each.code, each.path[1:]) for each in problems] == [
+        found or ("E206", ("match",))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("action", "more", "asks_in_vain"),
+    [
+        ({"deny": {}}, {"match": X_FOO}, False),
+        ({"deny": {}}, {"match": X_FOO, "unless": X_FOO}, False),
+        ({"deny": {}}, {"unless": X_FOO}, True),
+        ({"deny": {}}, {"match": GONE, "unless": X_FOO}, False),
+        ({"deny": {}}, {"unless": {"team": "a"}}, False),
+        (inject(), {"match": {"team": "a"}, "unless": {"user": "b"}}, False),
+        (inject(), {"unless": X_FOO}, True),
+        ("strip", {"match": X_FOO, "unless": X_FOO}, False),
+    ],
+)
+def test_who_looks_at_no_field_cannot_ask_for_one(action, more, asks_in_vain):
+    assert wrong(action, **more) == ([("E206", ("match",))] if asks_in_vain else [])
+
+
+def test_what_is_wrong_about_a_lock_does_not_lock():
+    (found,), _ = read({"action": "forward", "lock": True})
+
+    assert not found.lock
+
+
+def test_a_word_that_is_no_mode_and_no_direction_is_as_if_it_were_not_there():
+    (found,), _ = read({"action": "strip", "mode": "dry", "direction": "up"})
+
+    assert not found.shadow
+    assert found.direction is Direction.REQUEST
+    assert rule("strip", mode="shadow").shadow
+
+
+BOUNDS = ("deployment", "model_group", "team", "key")
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_the_place_of_a_list_says_what_its_rules_may_not(name):
+    bound = Match(**{name: (Glob("here"),)})
+    items = [
+        {"id": "a", "action": "strip"},
+        {"id": "b", "action": "strip", "match": {name: "there"}},
+    ]
+
+    rules, problems = read_rules(
+        items,
+        tier=Tier.MODEL,
+        locate=lambda _: Where(file="p"),
+        bound=bound,
+        path=("policies",),
+    )
+
+    assert [getattr(each.match, name) for each in rules] == [(Glob("here"),)] * 2
+    assert [(each.code, each.path) for each in problems] == [
+        ("E205", ("policies", 1, "match", name))
+    ]
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_what_the_place_of_a_list_leaves_open_its_rules_may_say(name):
+    (found,), problems = read_rules(
+        [{"id": "a", "action": "strip", "match": {name: "there"}}],
+        tier=Tier.MODEL,
+        locate=lambda _: Where(file="p"),
+        bound=Match(),
+    )
+
+    assert problems == ()
+    assert getattr(found.match, name) == (Glob("there"),)
+
+
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [
+        ({"apiVersion": "byok/v2"}, ("E105", ("apiVersion",))),
+        ({"kind": "Polices"}, ("E105", ("kind",))),
+        ({"mode": "dry"}, ("E105", ("mode",))),
+        ({"tier": "floor"}, ("E105", ("tier",))),
+        ({"metadata": 5}, ("E101", ("metadata",))),
+        ({"metadata": {"name": "d", "nmae": "x"}}, ("E102", ("metadata", "nmae"))),
+        ({"metadata": {"name": "d", "owner": 5}}, ("E101", ("metadata", "owner"))),
+        ({"metadata": {}}, ("E202", ("metadata",))),
+        ({"rules": 5}, ("E101", ("rules",))),
+        ({"rules": [5]}, ("E101", ("rules", 0))),
+        ({"rulse": []}, ("E102", ("rulse",))),
+    ],
+)
+def test_a_mistake_in_a_document_is_told_where_it_stands(more, found):
+    document = {
+        "apiVersion": "byok/v1",
+        "kind": "Policy",
+        "metadata": {"name": "d"},
+        "rules": [],
+        **more,
+    }
+
+    _, problems = read_document(document, locate=lambda _: Where(file="p"))
+
+    first = (problems[0].code, problems[0].path)
+    assert first == found
+
+
+def test_a_document_without_rules_is_none():
+    document = {"apiVersion": "byok/v1", "kind": "Policy", "metadata": {"name": "d"}}
+
+    _, (problem,) = read_document(document, locate=lambda _: Where(file="p"))
+
+    assert (problem.code, problem.path) == ("E114", ())
