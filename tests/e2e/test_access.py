@@ -127,7 +127,7 @@ class ExplainingTests(House):
         nowhere = await self.ask(request("/nowhere"))
         unread = await self.ask(b"GET /\x01 HTTP/1.1\r\n\r\n")
 
-        self.assertRegex(answered, "^g1-[0-9a-f]{8}$")
+        self.assertRegex(str(answered), "^g1-[0-9a-f]{8}$")
         for refused in (unknown, keyless, nowhere, unread):
             self.assertGreaterEqual(refused.status, 400)
             self.assertEqual(refused.values("x-byok-generation"), [answered])
