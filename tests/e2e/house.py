@@ -68,6 +68,7 @@ class House(TestCase):
 
     timeout = 30
     general: ClassVar[Mapping[str, object]] = {}
+    files: ClassVar[Mapping[str, str]] = {}
     explain_each = False
 
     async def setUp(self):
@@ -91,6 +92,8 @@ class House(TestCase):
         directory.mkdir()
         path = directory / "config.yaml"
         path.write_text(yaml.safe_dump(self.configuration()))
+        for name, text in self.files.items():
+            (directory / name).write_text(text)
         self.announced: list[Sequence[str]] = []
         self.failures: list[str] = []
         return GatewayService(
