@@ -470,6 +470,7 @@ def test_a_secret_that_goes_back_anew_is_named():
         "action": {"inject": {"name": "x-corp", "secret": "os.environ/CORP"}},
     }
     (one,) = rules_at(Tier.MODEL, secret, deployment_name="anthropic-main")
+    assert one.inject is not None
     filled = replace(one, inject=replace(one.inject, value=b"corp"))
 
     found = proof("P6", subject(MORE_MAIN, rules=[filled]), against=subject(MORE_MAIN))

@@ -387,12 +387,19 @@ def test_a_word_that_is_no_mode_and_no_direction_is_as_if_it_were_not_there():
     assert rule("strip", mode="shadow").shadow
 
 
-BOUNDS = ("deployment", "model_group", "team", "key")
+HERE = (Glob("here"),)
+BOUND = {
+    "deployment": Match(deployment=HERE),
+    "model_group": Match(model_group=HERE),
+    "team": Match(team=HERE),
+    "key": Match(key=HERE),
+}
+BOUNDS = tuple(BOUND)
 
 
 @pytest.mark.parametrize("name", BOUNDS)
 def test_the_place_of_a_list_says_what_its_rules_may_not(name):
-    bound = Match(**{name: (Glob("here"),)})
+    bound = BOUND[name]
     items = [
         {"id": "a", "action": "strip"},
         {"id": "b", "action": "strip", "match": {name: "there"}},

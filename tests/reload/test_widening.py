@@ -42,8 +42,8 @@ def test_a_header_that_is_newly_forwarded_is_shown_by_a_request(tmp_path: Path):
 
 def test_a_header_of_an_answer_that_newly_goes_back_widens(tmp_path: Path):
     back = rule("back", "strip", "x-account", direction="response")
-    company = {"model_list": [model("sonnet", **DEEP)]}
-    old, new = config(back, **company), config(**company)
+    paid = [model("sonnet", **DEEP)]
+    old, new = config(back, model_list=paid), config(model_list=paid)
 
     (one,) = reviewed(tmp_path, old, new).widenings
 

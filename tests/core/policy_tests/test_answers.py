@@ -3,6 +3,7 @@
 import pytest
 
 from byok.core.policy_tests.coverage import DECIDES, KEPT, UNLESS
+from byok.core.policy_tests.expectations import slots_of
 from byok.policy.rules import Tier
 from tests.core.asking import Data
 from tests.core.policy_tests.papers import report, result, rules, told
@@ -154,7 +155,7 @@ def test_a_failure_explains_the_field_and_says_how_to_see_it_again():
     )
 
     (failure,) = found.failures
-    (slot, _) = failure.trial.explanation["slots"]
+    (slot,) = slots_of(failure.trial.explanation, "x-account")
     assert slot["determining"] == [{"rule": "no-account", "origin": "ours.yaml:7"}]
     assert slot["overridden"] == [
         {
