@@ -77,7 +77,7 @@ def test_every_configuration_is_valid(page: Page, tmp_path: Path) -> None:
         if data is None:
             continue
         config.parent.mkdir(parents=True, exist_ok=True)
-        if data.get("kind") == "Policy":
+        if data.get("kind") in ("Policy", "Classes"):
             # A document is read where a configuration names it.
             config.write_text(block.text)
             data = merged(EVERYWHERE, {"policy_files": [config.name]})
@@ -107,7 +107,7 @@ def whole(data: object) -> Json | None:
     assert isinstance(data, dict)
     if data.get("kind") == "PolicyTest":
         return None  # the page runs it
-    if data.get("kind") == "Policy":
+    if data.get("kind") in ("Policy", "Classes"):
         return data
     return merged(EVERYWHERE, data)
 
