@@ -13,8 +13,9 @@ from typing import Protocol
 from byok.wire.errors import BodyTooLarge, BodyUnreadable, Unreadable
 from byok.wire.limits import MIB
 
-# RFC 9112 7.1. Extensions mean nothing here (7.1.1) and are passed over.
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[\t ]*;[\t\x20-\x7e\x80-\xff]*)?")
+# RFC 9112 7.1. Extensions mean nothing here (7.1.1) and are passed over. White space
+# before one, which nobody sends, is where other readers differ.
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,8})(?:;[\t\x20-\x7e\x80-\xff]*)?")
 _FIELD_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*")
 _CHUNK_LINE_BYTES = 256
 _TRAILER_BYTES = 8 * 1024

@@ -109,6 +109,7 @@ class ServerChannel(Protocol):
 
     def abort(self) -> None:
         """End the connection now, whatever is under way."""
+        self._discards = True
         self._transport().abortConnection()
 
     # -- requests ------------------------------------------------------------
