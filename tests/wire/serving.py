@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 
 from byok.wire.channel import ServerChannel
 from byok.wire.deadlines import Deadlines
@@ -63,7 +64,7 @@ class Server:
     ) -> None:
         self.clock = Clock()
         self.requests: list[Request] = []
-        self.errors: list[Exception] = []
+        self.errors: list[Failure] = []
         self.started = 0
         self.serving = Serving(
             handler=handler or self.handle,
