@@ -196,16 +196,19 @@ def _name_cell(
     gateway_names: Collection[bytes],
     class_table: ClassTable,
 ) -> tuple[object, ...]:
-    cell: tuple[object, ...] = (
-        *_name_alone(name, asked),
-        class_table.class_of_name(name),
-        name in gateway_names,
-        name.decode("latin-1") in names.NEVER_PASSED,
+    # What stands behind `x-pass-` is a name that policy looks at as well. Behind a
+    # second one it does not: to pass that on is never granted.
+    looked_at = [name, name[len(PREFIX) :]] if name.startswith(PREFIX) else [name]
+    return tuple(
+        part
+        for each in looked_at
+        for part in (
+            *_name_alone(each, asked),
+            class_table.class_of_name(each),
+            each in gateway_names,
+            each.decode("latin-1") in names.NEVER_PASSED,
+        )
     )
-    if name.startswith(PREFIX):
-        passed = name[len(PREFIX) :]
-        return (*cell, *_name_cell(passed, asked, gateway_names, class_table))
-    return cell
 
 
 def _name_alone(name: bytes, asked: Texts) -> tuple[object, ...]:

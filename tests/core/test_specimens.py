@@ -1,7 +1,7 @@
 """Specimens: every field that a client can send has one of its kind."""
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from byok.core.edge import check_edge
@@ -71,6 +71,7 @@ values = st.builds(bytes.__add__, schemes, tokens).map(bytes.strip)
 
 
 @settings(max_examples=400)
+@example([], set(), b"x-pass-x-pass-anthropic-", b"opaque")
 @given(
     st.lists(st.sampled_from(PATTERNS), max_size=3, unique=True),
     st.sets(st.sampled_from(OWN_NAMES), max_size=1),
