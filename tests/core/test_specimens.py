@@ -116,7 +116,7 @@ DECLARED = ClassTable(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(
     st.lists(st.sampled_from(PATTERNS), max_size=2, unique=True),
     st.sampled_from(
