@@ -3,7 +3,7 @@
 import pytest
 
 from byok.policy.actions import writable_name
-from byok.policy.document import read_document, read_rules
+from byok.policy.document import read_document, read_rules, with_secrets
 from byok.policy.grammar import read_match
 from byok.policy.match import Glob, HostGlob, Match, Tags
 from byok.policy.reader import Reader
@@ -469,3 +469,54 @@ def test_a_document_without_rules_is_none():
     _, (problem,) = read_document(document, locate=lambda _: Where(file="p"))
 
     assert (problem.code, problem.path) == ("E114", ())
+
+
+def test_a_secret_for_an_id_is_told_where_it_stands():
+    _, problems = read({"id": "sk-ant-api03-xxxxxxxx", "action": "strip"})
+
+    assert [(each.code, each.path) for each in problems] == [("E210", (0, "id"))]
+
+
+def test_what_a_rule_leaves_out_is_empty_and_no():
+    found = rule("strip")
+    (badly_locked,), _ = read({"action": "strip", "lock": "yes"})
+
+    assert (found.why, found.lock) == ("", False)
+    assert badly_locked.lock is False
+
+
+def test_an_action_without_its_parameters_is_told_that_it_takes_some():
+    _, (problem,) = read({"action": "deny"})
+
+    assert (problem.code, problem.message) == (
+        "E108",
+        "deny needs parameters: action: {deny: ...}",
+    )
+
+
+def test_a_bad_status_is_the_usual_one_and_a_bad_name_no_header_of_anybody():
+    (denied,), _ = read({"action": {"deny": {"status": "403x"}}})
+    (renamed,), _ = read({"action": {"rename": {"to": 5}}})
+    (injected,), _ = read({"action": inject(value=5)})
+
+    assert denied.denial.status == 403
+    assert renamed.rename_to == b"x-invalid"
+    assert injected.inject is not None
+    assert injected.inject.value == b""
+
+
+def test_only_values_that_stand_elsewhere_are_looked_up():
+    written = rule(inject())
+    empty = rule(inject(value=""))
+    named = rule(secret(), Tier.MODEL)
+    (known,) = with_secrets([named], lambda *_: b"k")
+    asked = []
+
+    def look_up(reference, where):
+        asked.append(reference)
+
+    assert known.inject.value == b"k"
+    assert with_secrets([written, empty, known], look_up) == (written, empty, known)
+    assert asked == []
+    assert with_secrets([named], look_up) == ()
+    assert asked == ["file:k"]
