@@ -81,14 +81,15 @@ class Answer:
         if self._receiver is not None:
             raise RuntimeError("an answer's body is delivered once")
         self._receiver = protocol
+        if self._source is not None:
+            # Before anything is given: the receiver may want a pause at once.
+            self._source.resume()
         protocol.makeConnection(cast(ITransport, self))
         early, self._early = self._early, []
         if early:
             protocol.dataReceived(b"".join(early))
         if self._end is not None:
             protocol.connectionLost(self._end)
-        elif self._source is not None:
-            self._source.resume()
 
     def body_came(self, data: bytes) -> None:
         """Take a piece of the body from the connection."""

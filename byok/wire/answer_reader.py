@@ -8,7 +8,9 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from byok.wire.heads import Headers
 from byok.wire.limits import ClientLimits
 
-_INTERIM = range(100, 200)
+_INTERIM = frozenset(range(100, 200)) - {101}
+_FINAL = range(200, 600)
+_VERSIONS = frozenset({"1.0", "1.1"})
 _BODYLESS = frozenset({204, 304})
 OF_THE_CONNECTION = frozenset(
     {b"connection", b"content-length", b"keep-alive", b"transfer-encoding"}
@@ -55,7 +57,7 @@ class AnswerReader:
         self._bodyless = bodyless
         self._fields.clear()
         self._field_count = 0
-        self._head_bytes = 0
+        self._barren_bytes = 0
         self._interim = 0
         self.pieces = []
         self.head: AnswerHead | None = None
@@ -66,16 +68,20 @@ class AnswerReader:
 
     def feed(self, data: bytes) -> None:
         """Read *data*."""
-        if self.head is None:
-            self._head_bytes += len(data)
+        pieces = len(self.pieces)
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade:
             self._break("it changes the protocol")
         except HttpParserError as error:
             self._break(str(error))
-        if self.head is None and self._head_bytes > self._limits.head_bytes:
-            self._break("its head is too long")
+        # Trailers and the framing of chunks count as well: nothing else bounds them.
+        if self.head is None or len(self.pieces) == pieces:
+            self._barren_bytes += len(data)
+            if self._barren_bytes > self._limits.head_bytes:
+                self._break("its head or a trailer is too long")
+        else:
+            self._barren_bytes = 0
 
     def take_pieces(self) -> list[bytes]:
         """Return what came of the body since this was last asked."""
@@ -115,6 +121,9 @@ class AnswerReader:
                 self._break("it has too many interim answers")
                 raise ValueError(self.broken)
             return
+        if status not in _FINAL:
+            self._break("it has no status of an answer")
+            raise ValueError(self.broken)
         self.head = self._read_head(status)
         if self._bodyless and status not in _BODYLESS:
             # llhttp does not know that this was a HEAD, and waits for a body.
@@ -141,10 +150,14 @@ class AnswerReader:
         if codings and [each.lower() for each in codings] != [b"chunked"]:
             self._break("it has a transfer coding that is not chunked")
             raise ValueError(self.broken)
+        version = self._parser.get_http_version()
+        if version not in _VERSIONS:
+            self._break("it is not of HTTP/1.1 or HTTP/1.0")
+            raise ValueError(self.broken)
         bodyless = self._bodyless or status in _BODYLESS
         return AnswerHead(
             status=status,
-            minor=0 if self._parser.get_http_version() == "1.0" else 1,
+            minor=0 if version == "1.0" else 1,
             fields=tuple(
                 field for field in self._fields if field[0] not in OF_THE_CONNECTION
             ),

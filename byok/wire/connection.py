@@ -9,7 +9,7 @@ else's request.
 from collections.abc import Callable
 from typing import cast
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.interfaces import IHandshakeListener, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -128,6 +128,8 @@ class ClientConnection(Protocol):
         if self._waiting is not None or self._answer is not None:
             raise RuntimeError("a connection carries one request at a time")
         head = _request_head(method, target, headers, len(body))
+        if not self.is_open:
+            return fail(ClosedEarly("the connection is closed"))
         self._reader.start(bodyless=method == b"HEAD")
         self._allow(self._limits.answer_s)
         waiting = self._waiting = Deferred(self._cancelled)

@@ -56,7 +56,7 @@ def chunked(draw: st.DrawFn, body: bytes) -> bytes:
     at = 0
     while at < len(body):
         size = draw(st.integers(1, len(body) - at))
-        extension = draw(st.sampled_from([b"", b";a", b";a=b", b'; a="x y"']))
+        extension = draw(st.sampled_from([b"", b";a", b";a=b", b';a="x y"']))
         zeros = draw(st.sampled_from([b"", b"0", b"00"]))
         framed += zeros + b"%x%b\r\n" % (size, extension)
         framed += body[at : at + size] + b"\r\n"
