@@ -515,6 +515,7 @@ def test_only_values_that_stand_elsewhere_are_looked_up():
     def look_up(reference, where):
         asked.append(reference)
 
+    assert known.inject is not None
     assert known.inject.value == b"k"
     assert with_secrets([written, empty, known], look_up) == (written, empty, known)
     assert asked == []
