@@ -69,26 +69,34 @@ class Measuring:
     def run(self, scenarios: Sequence[Scenario], subjects: Sequence[Subject]) -> None:
         """Measure everything; subjects take turns within each repeat."""
         for repeat in range(self.sizes.repeats):
-            for scenario in scenarios:
-                if repeat and not scenario.repeats:
-                    continue
+            again = [each for each in scenarios if each.repeats or not repeat]
+            turns = [[each] for each in again] if self.sizes.starts_anew else [again]
+            for turn in turns:
                 for subject in subjects:
-                    if subject.name != DIRECT or scenario.name == "small":
-                        self._measure(scenario, subject, repeat)
+                    possible = [each for each in turn if _fits(each, subject)]
+                    if possible:
+                        self._measure(possible, subject, repeat)
 
-    def _measure(self, scenario: Scenario, subject: Subject, repeat: int) -> None:
-        say(f"{scenario.name}, {subject.name}, {repeat + 1}")
-        directory = self.directory / f"{scenario.name}-{subject.name}-{repeat}"
-        directory.mkdir()
-        try:
-            with subject.run(directory, self.upstream_port) as running:
-                figures = scenario.play(running, self.sizes, directory)
-        except (BenchmarkError, OSError) as error:
-            say(f"  failed: {error}")
-            first = str(error).splitlines()[0] if str(error) else repr(error)
-            self.failed.append(f"{scenario.name} of {subject.name} ({first})")
-            return
-        self.samples.add(subject.name, repeat, figures)
+    def _measure(
+        self, scenarios: Sequence[Scenario], subject: Subject, repeat: int
+    ) -> None:
+        names = ", ".join(each.name for each in scenarios)
+        say(f"{subject.name}: {names}, {repeat + 1} of {self.sizes.repeats}")
+        with tempfile.TemporaryDirectory(dir=self.directory) as made:
+            directory = Path(made)
+            try:
+                with subject.run(directory, self.upstream_port) as running:
+                    for scenario in scenarios:
+                        figures = scenario.play(running, self.sizes, directory)
+                        self.samples.add(subject.name, repeat, figures)
+            except (BenchmarkError, OSError) as error:
+                say(f"  failed: {error}")
+                first = str(error).splitlines()[0] if str(error) else repr(error)
+                self.failed.append(f"{names} of {subject.name} ({first})")
+
+
+def _fits(scenario: Scenario, subject: Subject) -> bool:
+    return subject.name != DIRECT or scenario.name == "small"
 
 
 def say(text: str) -> None:
@@ -121,7 +129,11 @@ def options() -> argparse.ArgumentParser:
         "--markdown", action="store_true", help=f"write {PAGE.relative_to(ROOT)}"
     )
     parser.add_argument(
-        "--profile", action="store_true", help="show where byok's CPU time goes instead"
+        "--profile",
+        nargs="?",
+        const="small",
+        choices=["small", "events"],
+        help="show where byok's CPU time goes instead",
     )
     return parser
 
@@ -192,12 +204,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Return 0 where everything that could be measured was."""
     chosen = options().parse_args(arguments)
     allow_many_files()
-    if chosen.profile:
+    if chosen.profile is not None:
         with (
             tempfile.TemporaryDirectory(prefix="byok-bench-") as made,
             upstream_of((), Path(made)) as (_, port),
         ):
-            print(profile(port))
+            print(profile(chosen.profile, port))
         return 0
     run = measure(chosen)
     print(for_people(run))

@@ -128,8 +128,7 @@ class Caller(asyncio.Protocol):
         self._took_s = took_s
         self._got = b""
         self._asked_at = 0.0
-        self.is_over = False
-        self.lost = 0
+        self.is_lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the first time."""
@@ -147,15 +146,16 @@ class Caller(asyncio.Protocol):
             raise BenchmarkError(f"an answer is not 200: {head[:300]!r}")
         self._took_s.append(time.perf_counter() - self._asked_at)
         self._got = b""
-        if self.is_over:
-            self._transport.close()
-        else:
-            self._ask()
+        self._ask()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Count a connection that ended before its time."""
+        """Note that the connection ended before its time."""
         del exc
-        self.lost += not self.is_over
+        self.is_lost = True
+
+    def leave(self) -> None:
+        """Hang up."""
+        self._transport.abort()
 
     def _ask(self) -> None:
         self._asked_at = time.perf_counter()
@@ -177,9 +177,9 @@ async def call(
         for _ in range(connections)
     ]
     await asyncio.sleep(seconds)
-    lost = sum(each.lost for each in callers)
+    lost = sum(each.is_lost for each in callers)
     for each in callers:
-        each.is_over = True
+        each.leave()
     if lost:
         raise BenchmarkError(f"{lost} of {connections} connections were lost")
     return took_s

@@ -31,6 +31,12 @@ ROWS = (
         unit="µs",
         compares=True,
     ),
+    Row(
+        figure="request_kernel_us_32",
+        label="of it in the kernel, 32 connections",
+        unit="µs",
+        compares=True,
+    ),
     Row(figure="p50_ms_1", label="p50, 1 connection", unit="ms", compares=True),
     Row(figure="p99_ms_1", label="p99, 1 connection", unit="ms", compares=True),
     Row(figure="p50_ms_32", label="p50, 32 connections", unit="ms", compares=True),
@@ -42,6 +48,9 @@ ROWS = (
         compares=True,
     ),
     Row(figure="event_cpu_us", label="CPU an SSE event", unit="µs", compares=True),
+    Row(
+        figure="event_kernel_us", label="of it in the kernel", unit="µs", compares=True
+    ),
     Row(figure="idle_kb", label="memory of an idle stream", unit="kB"),
     Row(figure="stalled_mb", label="held for a client that stops reading", unit="MB"),
     Row(figure="upload_mb", label="held for a body of 20 MB", unit="MB"),

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,10 +19,41 @@ ROOT = Path(__file__).resolve().parents[2]
 _PROC = Path("/proc")
 _CPU_OF_PROCESS = 2
 _TAIL_LINES = 30
+# Fields of proc(5)'s stat, counted from the one behind the name.
+_PARENT, _USER, _SYSTEM = 1, 11, 12
 
 
 class BenchmarkError(Exception):
     """A figure could not be had, for the reason it says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cpu:
+    """
+    CPU time: *spent_s* exactly, and in ticks how it was shared.
+
+    *user* is what the program itself took, *system* what the kernel took for it.
+    """
+
+    spent_s: float
+    user: float
+    system: float
+
+    def __sub__(self, before: "Cpu") -> "Cpu":
+        return Cpu(
+            spent_s=self.spent_s - before.spent_s,
+            user=self.user - before.user,
+            system=self.system - before.system,
+        )
+
+    def figures(self, what: str, suffix: str, number: int) -> dict[str, float]:
+        """Return what one of *number* took, in microseconds, and the kernel's part."""
+        each_us = self.spent_s / number * 1e6
+        ticks = (self.user + self.system) or 1
+        return {
+            f"{what}_cpu_us{suffix}": each_us,
+            f"{what}_kernel_us{suffix}": each_us * self.system / ticks,
+        }
 
 
 class Child:
@@ -110,15 +142,18 @@ class Child:
             found += children.get(pid, [])
         return found
 
-    def cpu_s(self) -> float:
-        """Return the CPU seconds the tree has used, in the kernel and outside."""
-        if not self.is_running:
-            raise BenchmarkError(f"the process has ended:\n{self.tail()}")
-        return sum(
-            time.clock_gettime(_cpu_clock_of(pid))
-            for pid in self.pids()
-            if (_PROC / str(pid)).exists()
-        )
+    def cpu(self) -> "Cpu":
+        """Return the CPU time that the tree has used."""
+        self._check()
+        spent_s = user = system = 0.0
+        for pid in self.pids():
+            fields = _stat_of(pid)
+            if fields is None:
+                continue
+            spent_s += time.clock_gettime(_cpu_clock_of(pid))
+            user += int(fields[_USER])
+            system += int(fields[_SYSTEM])
+        return Cpu(spent_s=spent_s, user=user, system=system)
 
     def rss_bytes(self) -> int:
         """Return how much memory the tree holds."""
@@ -134,14 +169,17 @@ class Child:
             (_PROC / str(pid) / "clear_refs").write_text("5")
 
     def _memory(self, field: str) -> int:
-        if not self.is_running:
-            raise BenchmarkError(f"the process has ended:\n{self.tail()}")
+        self._check()
         total = 0
         for pid in self.pids():
             for line in (_PROC / str(pid) / "status").read_text().splitlines():
                 if line.startswith(f"{field}:"):
                     total += int(line.split()[1]) * 1024
         return total
+
+    def _check(self) -> None:
+        if not self.is_running:
+            raise BenchmarkError(f"the process has ended:\n{self.tail()}")
 
 
 def _cpu_clock_of(pid: int) -> int:
@@ -153,12 +191,19 @@ def _parents() -> Iterator[tuple[int, int]]:
     for entry in _PROC.iterdir():
         if not entry.name.isdecimal():
             continue
-        try:
-            stat = (entry / "stat").read_text()
-        except OSError:
-            continue
-        # The name stands in brackets and may hold anything, brackets too.
-        yield int(entry.name), int(stat.rpartition(")")[2].split()[1])
+        fields = _stat_of(int(entry.name))
+        if fields is not None:
+            yield int(entry.name), int(fields[_PARENT])
+
+
+def _stat_of(pid: int) -> list[str] | None:
+    """Return what /proc/PID/stat says behind the name, None where it is gone."""
+    try:
+        stat = (_PROC / str(pid) / "stat").read_text()
+    except OSError:
+        return None
+    # The name stands in brackets and may hold anything, brackets too.
+    return stat.rpartition(")")[2].split()
 
 
 def free_port() -> int:

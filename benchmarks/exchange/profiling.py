@@ -1,11 +1,12 @@
 """
-Where the gateway's CPU time goes under small requests.
+Where the gateway's CPU time goes, under small requests or under streams.
 
 py-spy, where it is found, looks at the process from outside and slows nothing down.
 cProfile is always there, but makes every call dearer, so that what calls much looks
 worse than it is: its figures order the functions, no more.
 """
 
+import asyncio
 import pstats
 import shutil
 import subprocess
@@ -13,13 +14,16 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.exchange import payloads
+from benchmarks.exchange.clients import whole_streams
 from benchmarks.exchange.load import send_small
 from benchmarks.exchange.processes import ROOT, BenchmarkError
-from benchmarks.exchange.subjects import Byok
+from benchmarks.exchange.scenarios import STREAMS
+from benchmarks.exchange.subjects import Byok, Running
 
 TOP = 30
 _SECONDS = 12
@@ -39,9 +43,9 @@ class Profile:
     """Shares of the CPU time: by part, by function alone, by function and below."""
 
     tool: str
-    parts: Counter[str]
-    own: Counter[str]
-    below: Counter[str]
+    parts: Mapping[str, float]
+    own: Mapping[str, float]
+    below: Mapping[str, float]
     whole: float
 
     def __str__(self) -> str:
@@ -54,22 +58,24 @@ class Profile:
             ]
         )
 
-    def _listed(self, title: str, found: Counter[str]) -> list[str]:
+    def _listed(self, title: str, found: Mapping[str, float]) -> list[str]:
         lines = [
-            f"{share / self.whole * 100:6.1f} %  {name}"
-            for name, share in found.most_common(TOP)
+            f"{found[name] / self.whole * 100:6.1f} %  {name}"
+            for name in sorted(found, key=found.__getitem__, reverse=True)[:TOP]
         ]
         return ["", title, *lines]
 
 
-def profile(upstream_port: int) -> Profile:
-    """Profile byok while it relays small requests to *upstream_port*."""
+def profile(load: str, upstream_port: int) -> Profile:
+    """Profile byok while it relays what *load* says: `small` requests or `events`."""
     with tempfile.TemporaryDirectory(prefix="byok-bench-") as made:
         directory = Path(made)
         spy = _py_spy()
-        if spy is not None:
-            return _by_py_spy(spy, directory, upstream_port)
-        return _by_cprofile(directory, upstream_port)
+        # Streams wake the gateway for microseconds at a time, and whoever looks at
+        # intervals sees little of that but the calls that wait for a processor.
+        if spy is not None and load != "events":
+            return _by_py_spy(spy, load, directory, upstream_port)
+        return _by_cprofile(load, directory, upstream_port)
 
 
 def _py_spy() -> str | None:
@@ -77,10 +83,10 @@ def _py_spy() -> str | None:
     return str(beside) if beside.is_file() else shutil.which("py-spy")
 
 
-def _by_py_spy(spy: str, directory: Path, upstream_port: int) -> Profile:
+def _by_py_spy(spy: str, load: str, directory: Path, upstream_port: int) -> Profile:
     stacks = directory / "stacks.txt"
     with Byok().run(directory, upstream_port) as running:
-        _load(running.port, running.key, directory, seconds=2)
+        _send(load, running, directory, seconds=2)
         command = [
             *(spy, "record", "--pid", str(running.child.pid), "--format", "raw"),
             *("--rate", "500", "--duration", str(_SECONDS), "--output", str(stacks)),
@@ -90,7 +96,7 @@ def _by_py_spy(spy: str, directory: Path, upstream_port: int) -> Profile:
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as watching:
             time.sleep(0.5)
-            _load(running.port, running.key, directory, seconds=_SECONDS + 1)
+            _send(load, running, directory, seconds=_SECONDS + 1)
             said, _ = watching.communicate(timeout=60)
     if watching.returncode or not stacks.is_file():
         raise BenchmarkError(f"py-spy failed: {said}")
@@ -118,14 +124,15 @@ def of_stacks(lines: Iterable[str]) -> Profile:
 
 def _frame(text: str) -> tuple[str, str]:
     name, _, place = text.partition(" (")
-    return name, place.rstrip(")").rpartition(":")[0]
+    path, _, _line = place.rstrip(")").rpartition(":")
+    return name, path or place.rstrip(")")
 
 
-def _by_cprofile(directory: Path, upstream_port: int) -> Profile:
+def _by_cprofile(load: str, directory: Path, upstream_port: int) -> Profile:
     stats = directory / "stats"
     byok = Byok("--profile", str(stats), "--profiler", "cprofile", "--savestats")
     with byok.run(directory, upstream_port) as running:
-        _load(running.port, running.key, directory, seconds=_SECONDS)
+        _send(load, running, directory, seconds=_SECONDS)
     if not stats.is_file():
         raise BenchmarkError("twistd wrote no profile")
     return of_stats(pstats.Stats(str(stats)))
@@ -133,18 +140,21 @@ def _by_cprofile(directory: Path, upstream_port: int) -> Profile:
 
 def of_stats(stats: pstats.Stats) -> Profile:
     """Return the profile of what cProfile saved."""
-    parts: Counter[str] = Counter()
-    own: Counter[str] = Counter()
-    below: Counter[str] = Counter()
+    parts: dict[str, float] = {}
+    own: dict[str, float] = {}
+    below: dict[str, float] = {}
     found = stats.stats  # type: ignore[attr-defined]
     for (path, _line, name), (_, _, own_s, below_s, _) in found.items():
         if "poll" in name:
             continue
         function = f"{name} ({_short(path)})"
-        own[function] += own_s
-        below[function] += below_s
-        parts[part_of(path)] += own_s
+        own[function] = own.get(function, 0.0) + own_s
+        below[function] = below.get(function, 0.0) + below_s
+        parts[part_of(path)] = parts.get(part_of(path), 0.0) + own_s
     whole = sum(own.values())
+    for function, share in below.items():
+        # What calls itself is counted at each level.
+        below[function] = min(share, whole)
     return Profile(tool="cProfile", parts=parts, own=own, below=below, whole=whole)
 
 
@@ -169,5 +179,17 @@ def _short(path: str) -> str:
     return path.rpartition("site-packages/")[2]
 
 
-def _load(port: int, key: str, directory: Path, *, seconds: int) -> None:
-    send_small(port, key, connections=32, seconds=seconds, directory=directory)
+def _send(load: str, running: Running, directory: Path, *, seconds: int) -> None:
+    if load == "small":
+        send_small(
+            running.port,
+            running.key,
+            connections=32,
+            seconds=seconds,
+            directory=directory,
+        )
+        return
+    request = payloads.request("events", key=running.key)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        asyncio.run(whole_streams(running.port, request, STREAMS))
