@@ -22,7 +22,7 @@ METADATA = setup.cfg pyproject.toml
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: help run test check lint types imports test-installed test-claude \
-	mutants format dist lock clean distclean
+	mutants bench bench-quick bench-peers format dist lock clean distclean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -71,6 +71,28 @@ mutants: $(VENV)/.dev ## change the trusted core in small ways; a test has to no
 	$(BIN)/python -m tests.mutants $(FILES)
 
 
+# -- measure -----------------------------------------------------------------
+
+# What is not installed is left out, with the reason. haproxy and wrk are packages
+# of Debian; BENCH_ARGS="--full --markdown" is what docs/performance.md is made with.
+bench: $(VENV)/.dev ## byok beside haproxy and LiteLLM; wants a machine of its own
+	$(BIN)/python -m benchmarks.exchange --json bench.json $(BENCH_ARGS)
+
+bench-quick: $(VENV)/.dev ## half a minute of it, to see that it works; judges nothing
+	$(BIN)/python -m benchmarks.exchange --quick
+
+bench-peers: .venv-bench/.peers ## install LiteLLM for `make bench`, apart from byok
+
+# The extra alone: its pins are not byok's, and the two must not meet.
+.venv-bench/.peers: setup.cfg | $(VENV)/bin/python
+	"$(PYTHON)" -m venv --without-pip .venv-bench
+	$(BIN)/python -c 'from configparser import ConfigParser as C; c = C(); \
+		c.read("setup.cfg"); print(c["options.extras_require"]["bench"])' \
+		> .venv-bench/peers.in
+	$(PIP) --python .venv-bench/bin/python install -r .venv-bench/peers.in
+	@touch $@
+
+
 # -- maintain ----------------------------------------------------------------
 
 format: $(VENV)/.dev ## let ruff lay the code out
@@ -91,7 +113,7 @@ lock: $(VENV)/.runtime ## renew requirements/*.txt within setup.cfg's floors
 	$(BIN)/python -m venv .venv-lock
 	.venv-lock/bin/python -m pip --disable-pip-version-check --quiet install uv==0.13.9
 	$(LOCK) --upgrade -o requirements/runtime.txt
-	$(LOCK) --upgrade --all-extras -c requirements/runtime.txt -o requirements/dev.txt
+	$(LOCK) --upgrade --extra test --extra dev --extra e2e -c requirements/runtime.txt -o requirements/dev.txt
 
 clean: ## remove what building and testing leave behind
 	rm -rf build dist byok.egg-info htmlcov .coverage .coverage.* coverage.xml
@@ -100,7 +122,7 @@ clean: ## remove what building and testing leave behind
 	find byok tests twisted -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## clean, and remove the environments too
-	rm -rf $(VENV) .venv-lock .claude-cli
+	rm -rf $(VENV) .venv-bench .venv-lock .claude-cli
 
 
 # -- environments ------------------------------------------------------------
