@@ -91,6 +91,15 @@ def _rule(reader: Reader, item: object, path: Path, bound: Match | None) -> Rule
     if not isinstance(name, str) or not name:
         reader.problem("E202", path, "a rule needs an id")
         return None
+    if not name.isprintable():
+        # It stands in lines of logs and of explanations, and in headers.
+        reader.problem(
+            "E202",
+            (*path, "id"),
+            "an id is one line of printable characters",
+            "letters, digits, hyphens and dots read best",
+        )
+        return None
     name = reader.text(name, (*path, "id"))
     if "action" not in data:
         reader.problem("E203", path, "a rule needs an action")
@@ -210,6 +219,12 @@ def read_document(
     name = texts.get("name", "")
     if not isinstance(metadata.get("name"), str) or not metadata["name"]:
         reader.problem("E202", ("metadata",), "a document needs metadata.name")
+    elif not name.isprintable():
+        reader.problem(
+            "E202",
+            ("metadata", "name"),
+            "a name is one line of printable characters, since it begins every id",
+        )
     if "rules" not in document:
         reader.problem("E114", (), "a document needs rules")
     tier = reader.one_of(document.get("tier", "pack"), ("tier",), tuple(TIERS))

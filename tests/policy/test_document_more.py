@@ -129,3 +129,31 @@ def test_the_place_of_a_list_gives_team_and_key():
         bound=bound,
     )
     assert rules[0].match.team == bound.team
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[31m", "a\u202eb", "\x7f", "a\u2028b"])
+def test_an_id_that_could_write_lines_of_its_own_is_refused(name):
+    rules, problems = read_rules(
+        [{"id": name, "action": "strip"}, {"id": "a b-\u00e9", "action": "strip"}],
+        tier=Tier.SETTINGS,
+        locate=lambda _: Where(file="rules.yaml"),
+    )
+
+    assert [(each.code, each.path) for each in problems] == [("E202", (0, "id"))]
+    assert name not in repr(problems)
+    assert [rule.id for rule in rules] == ["a b-\u00e9"]
+
+
+def test_a_document_is_called_by_one_printable_line():
+    data = {
+        "apiVersion": "byok/v1",
+        "kind": "Policy",
+        "metadata": {"name": "a\nb"},
+        "rules": [],
+    }
+
+    _, problems = read_document(data, locate=lambda _: Where(file="ours.yaml"))
+
+    assert [(each.code, each.path) for each in problems] == [
+        ("E202", ("metadata", "name"))
+    ]
