@@ -71,11 +71,12 @@ class KeyLookup:
         address, which asked for too many keys that nobody has. Raises
         StoreUnavailable for a key not known by heart while the store is away.
         """
-        if not is_well_formed(key):
-            return None
         digests = self._peppers.digests(key)
         found = self._by_heart(digests[0])
         if found is Absent.UNHEARD:
+            # Asked only here: a checksum takes longer than a look into the cache.
+            if not is_well_formed(key):
+                return None
             await self._turns.acquire()
             try:
                 # Another request with this key may have asked meanwhile.
