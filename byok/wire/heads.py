@@ -31,7 +31,7 @@ _REQUEST_LINE = re.compile(
 )
 _METHOD_ALONE = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+ ")
 _OTHER_VERSION = re.compile(
-    rb"[^ \r\n]+ [^ \r\n]+ HTTP/(?!1\.[01]\r)[0-9]+(?:\.[0-9]+)?\r\n"
+    rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+ [^ \r\n]+ HTTP/(?!1\.[01]\r)[0-9]+(?:\.[0-9]+)?\r\n"
 )
 # RFC 3986 3.2.2, as a filter for bytes: no server of ours ever uses the value.
 _HOST = re.compile(
