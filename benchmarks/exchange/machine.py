@@ -2,13 +2,12 @@
 
 import os
 import platform
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.exchange.load import wrk
 from benchmarks.exchange.processes import ROOT
-from benchmarks.exchange.subjects import first_line
+from benchmarks.exchange.subjects import NOTHING_SAID, first_line
 
 
 def machine() -> dict[str, object]:
@@ -30,15 +29,12 @@ def today() -> str:
 
 def revision() -> str:
     """Return the commit that is measured, with a plus where byok/ was changed since."""
-    try:
-        commit = first_line(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"])
-        clean = subprocess.run(  # noqa: S603
-            ["git", "-C", str(ROOT), "diff", "--quiet", "HEAD", "--", "byok"],  # noqa: S607
-            check=False,
-        )
-    except OSError:
+    if not (ROOT / ".git").exists():
         return "unknown"
-    return commit if clean.returncode == 0 else f"{commit}+"
+    git = ["git", "-C", str(ROOT)]
+    commit = first_line([*git, "rev-parse", "--short", "HEAD"])
+    changed = first_line([*git, "status", "--porcelain", "--", "byok"])
+    return commit if changed == NOTHING_SAID else f"{commit}+"
 
 
 def _processor() -> str:

@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -251,12 +251,15 @@ def every_subject() -> tuple[Subject, ...]:
     return (HAProxy(), Byok(), LiteLLM())
 
 
-def first_line(command: list[str], env: Mapping[str, str] | None = None) -> str:
-    """Return the first line that *command* prints, or that it has none."""
+NOTHING_SAID = "unknown"
+
+
+def first_line(command: Sequence[str]) -> str:
+    """Return the first line that *command* prints, NOTHING_SAID where it has none."""
     done = subprocess.run(  # noqa: S603 - programs named here
-        command, capture_output=True, text=True, check=False, timeout=60, env=env
+        command, capture_output=True, text=True, check=False, timeout=60
     )
-    return next(iter((done.stdout or done.stderr).splitlines()), "unknown")
+    return next(iter((done.stdout or done.stderr).splitlines()), NOTHING_SAID)
 
 
 def _made_key(port: int) -> str:
