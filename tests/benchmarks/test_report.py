@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from benchmarks.exchange.__main__ import PAGE
 from benchmarks.exchange.figures import ROWS
 from benchmarks.exchange.report import (
     BEGIN,
@@ -113,3 +114,12 @@ def test_all_of_it_goes_into_json():
         "measured": "4.50 x",
         "verdict": "reached",
     }
+
+
+def test_the_page_has_a_place_for_it(tmp_path):
+    page = tmp_path / "performance.md"
+    page.write_text(PAGE.read_text("utf-8"), encoding="utf-8")
+
+    write_into(page, "measured\n")
+
+    assert "\nmeasured\n" in page.read_text("utf-8")
