@@ -25,7 +25,7 @@ from benchmarks.exchange.processes import ROOT, BenchmarkError
 from benchmarks.exchange.scenarios import STREAMS
 from benchmarks.exchange.subjects import Byok, Running
 
-TOP = 30
+TOP = 40
 _SECONDS = 12
 _LIBRARIES = (
     "twisted",
@@ -54,7 +54,7 @@ class Profile:
                 f"by {self.tool}",
                 *self._listed("by part, each without what it calls", self.parts),
                 *self._listed("by function, without what it calls", self.own),
-                *self._listed("by function, with what it calls", self.below),
+                *self._listed("by function of byok, with what it calls", self.below),
             ]
         )
 
@@ -117,7 +117,9 @@ def of_stacks(lines: Iterable[str]) -> Profile:
         name, path = frames[-1]
         own[f"{name} ({_short(path)})"] += int(count)
         parts[part_of(path)] += int(count)
-        for function in {f"{name} ({_short(path)})" for name, path in frames}:
+        for function in {
+            f"{name} ({_short(path)})" for name, path in frames if _is_ours(path)
+        }:
             below[function] += int(count)
     return Profile(tool="py-spy", parts=parts, own=own, below=below, whole=own.total())
 
@@ -149,7 +151,8 @@ def of_stats(stats: pstats.Stats) -> Profile:
             continue
         function = f"{name} ({_short(path)})"
         own[function] = own.get(function, 0.0) + own_s
-        below[function] = below.get(function, 0.0) + below_s
+        if _is_ours(path):
+            below[function] = below.get(function, 0.0) + below_s
         parts[part_of(path)] = parts.get(part_of(path), 0.0) + own_s
     whole = sum(own.values())
     for function, share in below.items():
@@ -171,6 +174,11 @@ def part_of(path: str) -> str:
     if path.startswith(("~", "<")) or not path:
         return "built in"
     return "the rest of Python"
+
+
+def _is_ours(path: str) -> bool:
+    # What runs everything has everything below it, and is of no interest.
+    return part_of(path).startswith("byok")
 
 
 def _short(path: str) -> str:
