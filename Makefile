@@ -22,7 +22,7 @@ METADATA = setup.cfg pyproject.toml
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: help run test check lint types imports test-installed test-claude \
-	mutants bench bench-quick bench-peers format dist lock clean distclean
+	mutants fuzz bench bench-quick bench-peers format dist lock clean distclean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -69,6 +69,10 @@ test-claude: $(VENV)/.dev ## the real Claude Code against a scripted provider (n
 # FILES names others than the three that everything rests on.
 mutants: $(VENV)/.dev ## change the trusted core in small ways; a test has to notice
 	$(BIN)/python -m tests.mutants $(FILES)
+
+# What it finds it prints, with the seed that finds it again.
+fuzz: $(VENV)/.dev ## break what peers send in small ways, for SECONDS (60)
+	$(BIN)/python -m tests.wire.fuzz $(or $(SECONDS),60) $(SEED)
 
 
 # -- measure -----------------------------------------------------------------
