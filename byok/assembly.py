@@ -14,6 +14,7 @@ from twisted.internet.defer import gatherResults
 from twisted.internet.interfaces import IReactorTime
 
 from byok.config import Config
+from byok.config.limits import Limits
 from byok.core.secret import Secret
 from byok.logs.live import LiveSecrets
 from byok.store.lookup import KeyLookup
@@ -35,6 +36,7 @@ from byok.web.pins import Pins
 from byok.web.places import Places
 from byok.web.proxy import Proxy
 from byok.web.whoami import WhoAmI
+from byok.wire.limits import ClientLimits, ServerLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +45,7 @@ class Lasting:
     What one process has once, whatever its configuration says.
 
     *clock* measures how long something lasts and may start anywhere; *wall* is the
-    time of day, by which keys expire and records are dated. *idle_s* is how long a
-    provider may be silent.
+    time of day, by which keys expire and records are dated.
     """
 
     reactor: Any = field(repr=False)
@@ -54,7 +55,6 @@ class Lasting:
     store: Store
     guard: EgressGuard
     decisions: DecisionLog
-    idle_s: float
     explain_each: bool = False
 
 
@@ -96,7 +96,7 @@ class Assembly:
         providers = Providers(
             lasting.reactor,
             clock=lasting.clock,
-            idle_s=lasting.idle_s,
+            limits=client_limits(config.limits),
             guard=lasting.guard,
             is_ours=self._lookup.is_real,
         )
@@ -147,6 +147,7 @@ class Assembly:
                 identity=identity,
                 providers=providers,
                 clock=lasting.clock,
+                max_body_bytes=config.limits.body_bytes,
                 expose_decisions=general.expose_decision_headers,
                 explain_each=lasting.explain_each,
                 config_digest=config.digest,
@@ -188,6 +189,30 @@ class Assembly:
             self._lasting.live.remove(secret)
         closing = providers.close()
         closing.addBoth(lambda _: self._open.discard(providers))
+
+
+def server_limits(limits: Limits) -> ServerLimits:
+    """Return what *limits* allow clients."""
+    return ServerLimits(
+        head_bytes=limits.head_bytes,
+        target_bytes=limits.target_bytes,
+        value_bytes=limits.header_value_bytes,
+        fields=limits.header_fields,
+        body_bytes=limits.body_bytes,
+        head_s=limits.head_s,
+        idle_s=limits.idle_s,
+        body_grace_s=limits.body_grace_s,
+        body_bytes_per_s=limits.body_bytes_per_s,
+        stall_s=limits.stall_s,
+        linger_s=limits.linger_s,
+        connections=limits.connections,
+        connections_per_ip=limits.connections_per_ip,
+    )
+
+
+def client_limits(limits: Limits) -> ClientLimits:
+    """Return what *limits* allow providers."""
+    return ClientLimits(answer_s=limits.first_byte_s, silence_s=limits.stream_idle_s)
 
 
 async def _check(store: Store) -> None:

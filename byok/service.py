@@ -9,6 +9,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,15 +24,15 @@ from twisted.internet.defer import (
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorTime
-from twisted.logger import ILogObserver, Logger
+from twisted.logger import ILogObserver, Logger, LogLevel
 from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 
-from byok.assembly import Lasting
+from byok.assembly import Lasting, server_limits
 from byok.config import Config, Report, examine, with_master_key
+from byok.config.limits import FILES_BESIDE, Limits, files_for
 from byok.config.listeners import Listener
 from byok.core import carriers
-from byok.core.body import MAX_BODY_BYTES
 from byok.core.errors import ByokError
 from byok.logs.live import LiveSecrets
 from byok.reload.hangup import HangUp
@@ -39,17 +40,20 @@ from byok.reload.reloading import Reloading
 from byok.store.location import store_path
 from byok.store.opening import Store, open_store
 from byok.upstream.guard import EgressGuard
-from byok.upstream.provider import IDLE_S
 from byok.web.banner import Listening, banner, listening_at
 from byok.web.decisions import DecisionLog, decision_log
 from byok.web.front import Front
 from byok.wire.deadlines import Deadlines
+from byok.wire.descriptors import may_open
 from byok.wire.limits import ServerLimits
 from byok.wire.server import HTTPServer
 from byok.wire.serving import Serving
 
 GOODBYE_S = 2.0
 """How long a stop waits for clients that were told to go."""
+
+_MANY = 1000
+"""More connections than the developers of most companies open."""
 
 _log = Logger(namespace="byok.service")
 
@@ -99,7 +103,6 @@ class GatewayService(MultiService):
         self._store: Store | None = None
         self._decisions: DecisionLog | None = None
         self._guard = EgressGuard(clock=self._clock)
-        self._idle_s = IDLE_S
         self._reloading: Reloading | None = None
         self._front: Front | None = None
         self._serving: Serving | None = None
@@ -158,15 +161,16 @@ class GatewayService(MultiService):
             store=store,
             guard=self._guard,
             decisions=decisions,
-            idle_s=self._idle_s,
             explain_each=self._explain_each,
         )
-        self._reloading = Reloading(config, lasting, reread=self._reread)
+        self._reloading = Reloading(
+            config, lasting, reread=self._reread, taken_up=self._took_up
+        )
         self._front = front = Front(self._reloading.current, live=self._live)
         self._serving = Serving(
             handler=front.take,
             refuse=front.refuse,
-            limits=ServerLimits(body_bytes=MAX_BODY_BYTES),
+            limits=_limits(config.limits),
             deadlines=Deadlines(self._clock),
         )
         site = HTTPServer(self._serving)
@@ -237,6 +241,11 @@ class GatewayService(MultiService):
         )
         return found
 
+    def _took_up(self, config: Config) -> None:
+        """Let connections that are opened from now on have the limits of *config*."""
+        if self._serving is not None:
+            self._serving.limits = _limits(config.limits)
+
     def _introduce(self, config: Config) -> None:
         first = carriers.carriers(config.key_header_name)[0].decode()
         lines = banner(
@@ -257,6 +266,28 @@ class GatewayService(MultiService):
         else:
             _log.failure("byok could not start", failure)
         self._fail()
+
+
+def _limits(limits: Limits) -> ServerLimits:
+    """Return what clients may do by *limits*, and by what the process may open."""
+    wanted = files_for(limits.connections)
+    files = may_open(wanted)
+    if files >= wanted:
+        return server_limits(limits)
+    fit = max(1, (files - FILES_BESIDE) // 2)
+    # Nobody asked for the default, and hardly anybody needs so many.
+    is_unasked = limits.connections == Limits().connections and fit >= _MANY
+    _log.emit(
+        LogLevel.info if is_unasked else LogLevel.warn,
+        "limits.connections is {connections}, and {fit} is what fits into the {files}"
+        " files that this process may open: raise LimitNOFILE or `ulimit -Hn` to"
+        " {wanted}, or lower limits.connections",
+        connections=limits.connections,
+        fit=fit,
+        files=files,
+        wanted=wanted,
+    )
+    return replace(server_limits(limits), connections=fit)
 
 
 def _make_key(config: Path) -> str:

@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -85,6 +85,8 @@ def _print(
     if with_verdicts and report.verdicts:
         _print_verdicts(screen, report.verdicts)
     screen.line(_summary(findings, name))
+    for limit in _limits(report):
+        screen.line(limit)
     if report.verdicts and not with_verdicts:
         screen.line(f"{_counted(report.verdicts)} (--verdicts lists them)")
 
@@ -128,6 +130,13 @@ def _summary(findings: Sequence[Finding], name: str) -> str:
     return f"{name}: {', '.join(parts)}."
 
 
+def _limits(report: Report) -> Iterator[str]:
+    unusual = [] if report.config is None else list(report.config.limits.unusual())
+    if unusual:
+        said = [f"{name} {value:.10g} ({usual:.10g})" for name, value, usual in unusual]
+        yield f"limits, with the default in brackets: {', '.join(said)}"
+
+
 def _counted(verdicts: Sequence[Judged]) -> str:
     count = Counter(each.verdict for each in verdicts)
     parts = [f"{count[each]} {each}" for each in Verdict if count[each]]
@@ -168,5 +177,11 @@ def _data(report: Report, findings: Sequence[Finding]) -> dict[str, object]:
             }
             for each in report.verdicts
         ],
+        "limits": {}
+        if report.config is None
+        else {
+            name: {"value": value, "default": usual}
+            for name, value, usual in report.config.limits.unusual()
+        },
         "indented": report.indented,
     }

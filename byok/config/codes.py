@@ -120,6 +120,8 @@ CODES: dict[str, Code] = {
         ("I119", "a LiteLLM setting that works differently here"),
         ("I120", "a limit that is accepted and not yet enforced"),
         ("W121", "a LiteLLM setting that is written in another way here"),
+        ("W122", "a limit that will hurt"),
+        ("W123", "more connections than files may be open"),
         ("W302", "a secret written into the file"),
         ("W303", "a master key that can be guessed"),
         ("W304", "a secret file that others on this machine can read"),

@@ -76,7 +76,15 @@ def section_of(path: Path) -> Section | None:
 # Words of byok's own inside LiteLLM's sections: they get no verdict.
 OWN: dict[Section, frozenset[str]] = {
     Section.TOP: frozenset(
-        {"listen", "store", "providers", "policy_files", "policy_tests", "teams"}
+        {
+            "limits",
+            "listen",
+            "policy_files",
+            "policy_tests",
+            "providers",
+            "store",
+            "teams",
+        }
     ),
     Section.GENERAL: frozenset(
         {
@@ -113,7 +121,8 @@ OWN: dict[Section, frozenset[str]] = {
 _ROUTING = "routing between deployments is not built yet; the first of equals is used"
 _BYTES = "bodies go out byte for byte, so nothing is added, dropped or translated"
 _SILENCE = (
-    "a silent stream is cut after 600 s, so that the client's own 300 s decide first"
+    "a silent stream is cut after limits.stream_idle_s (600 s, so that the client's own"
+    " 300 s decide first)"
 )
 _KEYS_ONLY = "callers are known by their byok key alone"
 
@@ -174,7 +183,7 @@ _DIFFERS: dict[Section, dict[str, str]] = {
         "litellm_key_header_name": (
             "the usual headers keep working beside the one named here"
         ),
-        "max_request_size_mb": "the limit is 32 MiB, as at Anthropic",
+        "max_request_size_mb": "limits.body_bytes is: 32 MiB, as at Anthropic",
         "use_x_forwarded_for": "no header is believed about the client's address",
         "trusted_proxy_ranges": "no header is believed about the client's address",
     },

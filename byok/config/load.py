@@ -18,6 +18,7 @@ from byok.config.findings import Finding, Findings, has_errors, strictly
 from byok.config.flattened import indented
 from byok.config.general import read_general, read_listeners, read_store
 from byok.config.includes import Gathered, UnreadableError, gather
+from byok.config.limits import read_limits
 from byok.config.marks import Mark
 from byok.config.model import Config, General
 from byok.config.nodes import Table
@@ -157,6 +158,7 @@ class _Reading:
         listeners = read_listeners(tree, refs, listen)
         store_url = read_store(tree, refs)
         general = read_general(tree, refs, listeners)
+        limits = read_limits(tree, findings)
         known = read_providers(
             tree, refs, plaintext_loopback=general.allow_plaintext_loopback
         )
@@ -185,6 +187,7 @@ class _Reading:
             teams=frozenset(tree.table("teams").entries),
             credential_policies=credentials,
             general=general,
+            limits=limits,
             gateway=build_gateway(
                 general, entries_table(entries), rules, credentials, class_table
             ),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from byok.config.findings import Finding
+from byok.config.limits import Limits
 from byok.config.listeners import Listener
 from byok.config.recording import KEPT
 from byok.config.sources import Source
@@ -86,6 +87,7 @@ class Config:
     policy_tests: tuple[Suite, ...] = field(default=(), repr=False)
     assertions: tuple[Assertion, ...] = field(default=(), repr=False)
     teams: frozenset[str] = frozenset()
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def master_key(self) -> Secret | None:

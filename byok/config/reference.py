@@ -99,6 +99,7 @@ def reference() -> str:
     parts = [
         _HEAD,
         *(_section(*each) for each in _SECTIONS),
+        _shared("limits", "`limits`"),
         _shared("provider", "`providers.NAME`"),
         _shared("credential", "`credential`"),
         _litellm(),

@@ -192,7 +192,9 @@ def _wording(error: ValidationError) -> tuple[str, str, str]:
         return "E117", f"is longer than {asked} characters", "Shorten it."
     if rule == "uniqueItems":
         return "E117", "lists something twice", "Delete one of the two."
-    if rule in {"minimum", "exclusiveMinimum"}:
+    if rule == "minimum":
+        return "E117", f"is too small: the least is {asked}", "Raise it."
+    if rule == "exclusiveMinimum":
         return "E117", f"is too small: it has to be above {asked}", "Raise it."
     if rule == "maximum":
         return "E117", f"is too large: the most is {asked}", "Lower it."

@@ -1,10 +1,11 @@
 """What two configurations say differently, by name: never a value of either."""
 
 from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 
 from byok.config import Config, General
+from byok.config.limits import Limits
 from byok.policy.rules import BUILT_IN, Rule, Where
 from byok.reload.widening import placeless
 
@@ -47,6 +48,7 @@ def differences(old: Config, new: Config) -> tuple[Difference, ...]:
         *_compared("deployment", _deployments(old), _deployments(new)),
         *_settings(old.general, new.general),
         *_credentials(old, new),
+        *_limits(old.limits, new.limits),
     )
 
 
@@ -86,6 +88,14 @@ def _settings(old: General, new: General) -> Iterator[Difference]:
         if getattr(old, field) != getattr(new, field):
             yield Difference(
                 change=Change.CHANGED, what="setting", name=f"general_settings.{name}"
+            )
+
+
+def _limits(old: Limits, new: Limits) -> Iterator[Difference]:
+    for each in fields(Limits):
+        if getattr(old, each.name) != getattr(new, each.name):
+            yield Difference(
+                change=Change.CHANGED, what="setting", name=f"limits.{each.name}"
             )
 
 

@@ -35,15 +35,21 @@ class Reloading:
     The configuration in use, and what may replace it.
 
     Begins with *config*, whose secrets the log knows. *reread* reads the
-    configuration anew; raises OSError or ValueError where a CA file of the first
-    one cannot be used.
+    configuration anew; *taken_up* is told of each one that comes into use after the
+    first. Raises OSError or ValueError where a CA file of the first cannot be used.
     """
 
     def __init__(
-        self, config: Config, lasting: Lasting, *, reread: Callable[[], Report]
+        self,
+        config: Config,
+        lasting: Lasting,
+        *,
+        reread: Callable[[], Report],
+        taken_up: Callable[[Config], None] = lambda _: None,
     ) -> None:
         self._live = lasting.live
         self._reread = reread
+        self._taken_up = taken_up
         self._turn = DeferredLock()
         self._number = 1
         self._watch = ConfigWatch(
@@ -133,6 +139,7 @@ class Reloading:
         self._number += 1
         self.config, new = self._assembly.generation(config, links, number=self._number)
         self.current.replace(new)
+        self._taken_up(self.config)
         self._watch.forget()
         return None
 

@@ -41,14 +41,14 @@ class Link:
 class Links:
     """Every deployment's link, made once, and the connections they keep open."""
 
-    def __init__(self, reactor: object, deadlines: Deadlines, *, idle_s: float) -> None:
+    def __init__(
+        self, reactor: object, deadlines: Deadlines, *, limits: ClientLimits
+    ) -> None:
         self._reactor = reactor
         self._links: dict[LinkKey, Link] = {}
         # Nothing is sent twice: a repeated request costs the client's money, so
         # that is the client's call.
-        self.pool = Pool(
-            deadlines, limits=ClientLimits(answer_s=idle_s, silence_s=idle_s)
-        )
+        self.pool = Pool(deadlines, limits=limits)
 
     def link(self, key: LinkKey, *, connect_timeout_s: float) -> Link:
         """

@@ -21,9 +21,7 @@ from byok.upstream.link import Link, LinkKey, Links
 from byok.upstream.outgoing import prepare
 from byok.wire.answer import Answer
 from byok.wire.deadlines import Deadlines
-
-IDLE_S = 600.0
-"""How long a provider may be silent. Clients give up sooner, so they decide."""
+from byok.wire.limits import ClientLimits
 
 _NOT_MODIFIED = 304
 
@@ -38,14 +36,15 @@ class Providers:
         reactor: object,
         *,
         clock: IReactorTime,
-        idle_s: float = IDLE_S,
+        limits: ClientLimits | None = None,
         guard: EgressGuard | None = None,
         is_ours: IsOurs | None = None,
     ) -> None:
-        self._links = Links(reactor, Deadlines(clock), idle_s=idle_s)
+        limits = limits or ClientLimits()
+        self._links = Links(reactor, Deadlines(clock), limits=limits)
         self._guard = EgressGuard(clock=clock) if guard is None else guard
         self._is_ours = is_ours
-        self.idle_s = idle_s
+        self.idle_s = limits.silence_s
 
     @property
     def guard_trips(self) -> int:

@@ -42,6 +42,7 @@ from byok.web.visit import Visit
 from byok.wire.answer import Answer
 
 _FIRST_ERROR = 400
+_MIB = 1024 * 1024
 _NO_CONTENT = 204
 _DECISION_ID = b"x-byok-decision-id"
 _PLAIN = frozenset({b"", b"identity"})
@@ -59,6 +60,7 @@ class Proxy:
         identity: Identity,
         providers: Providers,
         clock: IReactorTime,
+        max_body_bytes: int = MAX_BODY_BYTES,
         expose_decisions: bool = False,
         explain_each: bool = False,
         config_digest: str = "",
@@ -69,6 +71,7 @@ class Proxy:
         self._identity = identity
         self._providers = providers
         self._clock = clock
+        self._too_large = _too_large(max_body_bytes)
         self._expose_decisions = expose_decisions
         self._explain_each = explain_each
         self._config_digest = config_digest
@@ -87,7 +90,7 @@ class Proxy:
         if isinstance(caller, Refusal):
             return caller
         record.caller = caller
-        body = await body_of(client, too_large=_TOO_LARGE)
+        body = await body_of(client, too_large=self._too_large)
         if isinstance(body, Refusal):
             return body
         facts = read_facts(
@@ -215,15 +218,16 @@ class Proxy:
             _log.debug("{line}", line=line, request_id=request_id)
 
 
-_TOO_LARGE = Refusal(
-    status=413,
-    kind="request_too_large",
-    code="body.too-large",
-    message=(
-        f"The request body is larger than {MAX_BODY_BYTES // 1024 // 1024} MiB,"
-        " which is also what Anthropic's API takes at most."
-    ),
-)
+def _too_large(most: int) -> Refusal:
+    size = f"{most // _MIB} MiB" if most % _MIB == 0 else f"{most} bytes"
+    also = ", which is also what Anthropic's API takes at most"
+    return Refusal(
+        status=413,
+        kind="request_too_large",
+        code="body.too-large",
+        message=f"The request body is larger than {size}"
+        f"{also if most == MAX_BODY_BYTES else ''}.",
+    )
 
 
 def _length_of(answer: Answer) -> Headers:

@@ -210,7 +210,9 @@ def test_no_control_character_reaches_the_terminal(tmp_path):
 def test_the_output_is_json_of_one_shape(tmp_path):
     shape = {
         "type": "object",
-        "required": ["version", "ok", "counts", "findings", "verdicts", "indented"],
+        "required": [
+            *("version", "ok", "counts", "findings", "verdicts", "limits", "indented")
+        ],
         "additionalProperties": False,
         "properties": {
             "version": {"const": 1},
@@ -218,9 +220,25 @@ def test_the_output_is_json_of_one_shape(tmp_path):
             "counts": {"type": "object"},
             "findings": {"type": "array"},
             "verdicts": {"type": "array"},
+            "limits": {"type": "object"},
             "indented": {"type": ["string", "null"]},
         },
     }
     for text in (SMALLEST, FLATTENED, "a: 'b", ""):
         data = json.loads(validate(write(tmp_path, text), "--json").stdout)
         Draft202012Validator(shape).validate(data)
+
+
+def test_limits_that_are_not_the_default_are_shown_with_it(tmp_path):
+    path = write(tmp_path, f"{SMALLEST}limits: {{stall_s: 90, connections: 50}}\n")
+
+    lines = validate(path).output.splitlines()
+    data = json.loads(validate(path, "--json").output)
+
+    assert lines[1] == (
+        "limits, with the default in brackets: stall_s 90 (60), connections 50 (10000)"
+    )
+    assert data["limits"] == {
+        "stall_s": {"value": 90, "default": 60},
+        "connections": {"value": 50, "default": 10000},
+    }

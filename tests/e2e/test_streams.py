@@ -117,13 +117,14 @@ class CutTests(House):
         self.assert_no_alarm()
 
 
+LIMITS = {"first_byte_s": 0.2, "stream_idle_s": 0.2}
+
+
 class IdleTests(House):
     """A provider that falls silent does not hold a client for ever."""
 
-    def _made(self):
-        service = super()._made()
-        service._idle_s = 0.2
-        return service
+    def configuration(self):
+        return {**super().configuration(), "limits": LIMITS}
 
     async def test_silence_in_mid_stream_cuts_both_sides(self):
         held = STREAM.hold_before(b"event: message_delta", signal="never")

@@ -26,6 +26,7 @@ from byok.core.errors import (
 from byok.core.exchange import Planned
 from byok.upstream.provider import Providers
 from byok.wire.answer import Answer
+from byok.wire.limits import ClientLimits
 from tests.e2e.watching import Events
 from tests.support import keys, plays
 from tests.support.provider import Provider
@@ -421,7 +422,8 @@ class FaultTests(Sending):
                 await self.send(planned(self.deployment))
 
     async def test_a_provider_that_never_answers_times_out(self):
-        self.providers = self.way_out(idle_s=0.05)
+        limits = ClientLimits(answer_s=0.05, silence_s=0.05)
+        self.providers = self.way_out(limits=limits)
         self.provider.play("/v1/messages", plays.hangs())
 
         with self.assertRaises(ProviderTimedOut):
