@@ -68,7 +68,7 @@ class _Shape:
     """What was decided, and how to lay out the head from the fields' places."""
 
     ruling: Ruling
-    copied: Callable[[Headers], Headers]
+    copied: Callable[[Headers], Headers] = field(repr=False)
     filters: tuple[_Filter, ...]
     tail: Headers = field(repr=False)
 

@@ -8,13 +8,14 @@ to look at, needs nothing written down, and sends back plain values only.
 
 import gc
 import os
-import pickle
 import signal
 import sys
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn, TypeVar
+
+import msgspec
 
 _T = TypeVar("_T")
 
@@ -23,12 +24,12 @@ _NICER = 10
 _ALL_DESCRIPTORS = 1 << 20
 
 
-def apart(work: Callable[[], _T]) -> _T:
+def apart(work: Callable[[], _T], *, kind: type[_T]) -> _T:
     """
     Return what *work* returns, done in a copy of this process; blocks until then.
 
-    Whatever *work* returns has to be data that can be pickled. Where there can be
-    no copy, or it does not come to an end, the work is done here.
+    It has to be of *kind*, data that can be written as JSON and read again. Where
+    there can be no copy, or it does not come to an end, the work is done here.
     """
     try:
         copy, reading = _copied(work)
@@ -40,9 +41,7 @@ def apart(work: Callable[[], _T]) -> _T:
     if os.waitstatus_to_exitcode(status) != 0:
         # Here it fails in the same way, and then it can be told how.
         return work()
-    # Our own copy wrote it, and nobody else has the other end.
-    done: _T = pickle.loads(written)  # noqa: S301
-    return done
+    return msgspec.json.decode(written, type=kind)
 
 
 def _copied(work: Callable[[], object]) -> tuple[int, int]:
@@ -72,7 +71,7 @@ def _work_and_end(work: Callable[[], object], writing: int) -> NoReturn:
     with suppress(BaseException):
         _let_go_of_all_but(writing)
         with os.fdopen(writing, "wb") as pipe:
-            pickle.dump(work(), pipe)
+            pipe.write(msgspec.json.encode(work()))
         code = 0
     os._exit(code)
 

@@ -6,6 +6,7 @@ reference. One reload at a time: the second reviews what the first one left.
 """
 
 from collections.abc import Callable, Collection
+from functools import partial
 
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.threads import deferToThread
@@ -19,7 +20,7 @@ from byok.core.key_policies import FIELD
 from byok.core.secret import Secret
 from byok.reload.apart import apart
 from byok.reload.document import document, lines
-from byok.reload.review import Review, review, unusable
+from byok.reload.review import Compared, Review, review, unusable
 from byok.store.location import store_path
 from byok.store.peek import peek_keys
 from byok.upstream.provider import Providers
@@ -127,7 +128,11 @@ class Reloading:
         store = store_path(self.config.store_url, base=self.config.directory)
         records = [each for each in peek_keys(store) or () if FIELD in each.metadata]
         return review(
-            report, self.config, records=records, both_ways=both_ways, do=apart
+            report,
+            self.config,
+            records=records,
+            both_ways=both_ways,
+            do=partial(apart, kind=Compared),
         )
 
     async def _take_up(self, config: Config) -> Refusal | None:

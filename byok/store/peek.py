@@ -4,7 +4,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -75,7 +75,7 @@ class PeekedKeys:
     """
 
     peppers: Peppers
-    digests: frozenset[bytes]
+    digests: frozenset[bytes] = field(repr=False)
     is_partial: bool
 
     def is_real(self, key: bytes) -> bool:

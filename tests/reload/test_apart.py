@@ -28,20 +28,20 @@ def test_what_was_found_comes_back():
         narrowings=(),
     )
 
-    assert apart(lambda: found) == found
+    assert apart(lambda: found, kind=Compared) == found
 
 
 def test_it_is_done_in_another_process():
-    assert apart(os.getpid) != os.getpid()
+    assert apart(os.getpid, kind=int) != os.getpid()
     assert os.getpid() == HERE
 
 
 def test_what_is_raised_there_is_raised_here():
     with pytest.raises(KeyError, match="no such thing"):
-        apart(partial(_raise, KeyError("no such thing")))
+        apart(partial(_raise, KeyError("no such thing")), kind=int)
 
 
-def _raise(error: Exception) -> None:
+def _raise(error: Exception) -> int:
     raise error
 
 
@@ -51,11 +51,11 @@ def test_a_copy_that_dies_leaves_the_work_to_be_done_here():
             os._exit(7)
         return HERE
 
-    assert apart(die_elsewhere) == HERE
+    assert apart(die_elsewhere, kind=int) == HERE
 
 
 def test_what_cannot_be_sent_is_done_here():
-    assert apart(lambda: sys.stdout) is sys.stdout
+    assert apart(lambda: sys.stdout, kind=object) is sys.stdout
 
 
 def test_where_there_can_be_no_copy_the_work_is_done_here(monkeypatch):
@@ -64,20 +64,20 @@ def test_where_there_can_be_no_copy_the_work_is_done_here(monkeypatch):
 
     monkeypatch.setattr(os, "fork", refuse)
     before = _descriptors()
-    assert apart(os.getpid) == HERE
+    assert apart(os.getpid, kind=int) == HERE
     assert _descriptors() == before
 
 
 def test_a_mac_is_not_copied(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
 
-    assert apart(os.getpid) == HERE
+    assert apart(os.getpid, kind=int) == HERE
 
 
 def test_nothing_stays_open_and_nobody_is_left():
     before = _descriptors()
 
-    open_there = apart(_descriptors)
+    open_there = apart(_descriptors, kind=set[str])
 
     assert _descriptors() == before
     # The pipe, and the directory that is being read.
@@ -109,7 +109,7 @@ class ReactorTests(TestCase):
                 reactor.callLater(0, turn)
 
         turn()
-        found = await deferToThread(apart, partial(_count, 200_000))
+        found = await deferToThread(apart, partial(_count, 200_000), kind=int)
         done.callback(None)
 
         self.assertEqual(found, 200_000)
