@@ -71,9 +71,7 @@ class AnswerReader:
         pieces = len(self.pieces)
         try:
             self._parser.feed_data(data)
-        except HttpParserUpgrade:
-            self._break("it changes the protocol")
-        except HttpParserError as error:
+        except (HttpParserError, HttpParserUpgrade) as error:
             self._break(str(error))
         # Trailers and the framing of chunks count as well: nothing else bounds them.
         if self.head is None or len(self.pieces) == pieces:
@@ -121,6 +119,7 @@ class AnswerReader:
                 self._break("it has too many interim answers")
                 raise ValueError(self.broken)
             return
+        # A 101 would change the protocol, which was not asked for.
         if status not in _FINAL:
             self._break("it has no status of an answer")
             raise ValueError(self.broken)

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from byok.wire.answer import COMPLETE, ENDED_BY_CLOSE, Answer, failure_of
-from byok.wire.answer_reader import OF_THE_CONNECTION, AnswerReader
+from byok.wire.answer_reader import OF_THE_CONNECTION, AnswerHead, AnswerReader
 from byok.wire.deadlines import NEVER, Deadlines
 from byok.wire.errors import AnswerBroken, AnswerTimedOut, ClosedEarly, WireError
 from byok.wire.heads import Headers, is_clean
@@ -162,7 +162,7 @@ class ClientConnection(Protocol):
         reader = self._reader
         reader.feed(data)
         if reader.head is not None and self._waiting is not None and not reader.broken:
-            self._begin_answer()
+            self._begin_answer(reader.head)
         pieces = reader.take_pieces()
         if pieces and self._answer is not None:
             self._allow(self._limits.silence_s)
@@ -170,20 +170,18 @@ class ClientConnection(Protocol):
         if reader.broken:
             self._give_up(AnswerBroken(reader.broken))
         elif reader.is_complete and self._answer is not None:
-            self._finish()
+            self._finish(self._answer)
 
-    def _begin_answer(self) -> None:
+    def _begin_answer(self, head: AnswerHead) -> None:
         waiting, self._waiting = cast("Deferred[Answer]", self._waiting), None
-        head = self._reader.head
-        if head is not None:
-            self._answer = Answer(self, head)
-            self._allow(self._limits.silence_s)
-            waiting.callback(self._answer)
+        self._answer = Answer(self, head)
+        self._allow(self._limits.silence_s)
+        waiting.callback(self._answer)
 
-    def _finish(self) -> None:
+    def _finish(self, answer: Answer) -> None:
         """Let go of a complete answer; the connection is free, or of no more use."""
         reader = self._reader
-        answer, self._answer = self._answer, None
+        self._answer = None
         self.deadline = NEVER
         if reader.surplus or self._uploading:
             self.abort()
@@ -193,8 +191,7 @@ class ClientConnection(Protocol):
             self.resume()
             # Free before the answer's end is told: the next request may follow it.
             self._free(self)
-        if answer is not None:
-            answer.ended(COMPLETE)
+        answer.ended(COMPLETE)
 
     def _give_up(self, because: WireError) -> None:
         self._ended_because = because

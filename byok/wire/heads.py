@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 from httptools import (
     HttpParserError,
-    HttpParserInvalidMethodError,
     HttpParserUpgrade,
     HttpRequestParser,
 )
@@ -102,8 +101,6 @@ def read_request_head(raw: bytes, limits: ServerLimits) -> RequestHead | Unreada
     except HttpParserUpgrade:
         # An offer to change the protocol, which we need not take (RFC 9110 7.8).
         pass
-    except HttpParserInvalidMethodError:
-        return _METHOD
     except HttpParserError as error:
         return _unreadable(str(error))
     return _head_of(raw, reading, line, limits)
