@@ -368,3 +368,119 @@ def test_a_producer_for_a_client_that_is_gone_is_left_alone():
 
     assert not producer.said
     assert held.requests[0]._producer is None
+
+
+def test_a_refusal_that_fills_the_buffer_waits_for_its_reader():
+    held = Held()
+    socket = held.connect(TCPSocket(reads=False))
+    socket.receive(GET + b"nonsense\r\n")
+    reply(held.requests[0], 200, bytes(65_480))
+    assert socket.is_half_closed
+    held.server.pass_time(30, socket)
+    assert not socket.is_over
+
+    socket.take()
+
+    assert socket.taken.endswith(b"http.request-line")
+    held.server.pass_time(5.25, socket)
+    assert socket.is_aborted
+
+
+def test_a_client_may_read_an_early_answer_while_it_still_sends():
+    held = Held()
+    socket = held.connect(TCPSocket(reads=False))
+    socket.receive(POST + b"ab")
+    request = held.requests[0]
+    request.respond(200, ())
+    request.write(bytes(100_000))
+    held.server.pass_time(30, socket)
+    socket.take()
+    held.server.pass_time(0.5, socket)
+    socket.receive(b"cde")
+    request.finish()
+    socket.reads = True
+    socket.take()
+
+    assert result_of(read(request)) == b"abcde"
+    assert socket.taken.endswith(b"0\r\n\r\n")
+
+
+def test_a_request_is_answered_once():
+    held = Held()
+    socket = held.connect()
+    socket.receive(GET)
+    reply(held.requests[0], 200, b"one")
+    with pytest.raises(RuntimeError):
+        reply(held.requests[0], 200, b"two")
+    held.requests[0].finish()
+    held.requests[0].abort()
+
+    assert socket.taken.count(b"HTTP/1.1 ") == 1
+    assert not socket.is_over
+
+
+def test_an_answer_may_not_be_longer_than_it_said():
+    held = Held()
+    socket = held.connect()
+    socket.receive(GET)
+    held.requests[0].respond(200, ((b"content-length", b"3"),))
+    held.requests[0].write(b"abc")
+    with pytest.raises(ValueError, match="longer"):
+        held.requests[0].write(b"d")
+    held.requests[0].finish()
+
+    assert socket.taken.endswith(b"\r\n\r\nabc")
+    assert not socket.is_over
+
+
+def test_an_answer_that_is_shorter_than_it_said_is_cut():
+    held = Held()
+    socket = held.connect()
+    socket.receive(GET + GET)
+    held.requests[0].respond(200, ((b"content-length", b"3"),))
+    held.requests[0].write(b"ab")
+    held.requests[0].finish()
+    socket.settle()
+
+    assert socket.taken.endswith(b"\r\n\r\nab")
+    assert socket.is_over
+    assert len(held.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "status"), [(b"HEAD", 200), (b"GET", 204), (b"GET", 304)]
+)
+def test_an_answer_without_a_body_has_none_whatever_is_written(method, status):
+    held = Held()
+    socket = held.connect()
+    socket.receive(GET.replace(b"GET", method) * 2)
+    held.requests[0].respond(status, ((b"x", b"1"),))
+    held.requests[0].write(b"body")
+    held.requests[0].finish()
+
+    assert socket.taken.endswith(b"\r\nx: 1\r\n\r\n")
+    assert len(held.requests) == 2
+
+
+def test_an_empty_piece_does_not_end_a_chunked_answer():
+    held = Held()
+    socket = held.connect()
+    socket.receive(GET)
+    held.requests[0].respond(200, ())
+    for piece in (b"", b"a", b"", b"bc"):
+        held.requests[0].write(piece)
+    held.requests[0].finish()
+
+    assert socket.taken.endswith(b"\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n")
+
+
+def test_a_transport_that_is_done_for_stops_nothing_by_itself():
+    held = Held()
+    socket = held.connect()
+    socket.receive(GET)
+    assert socket.producer is not None
+    socket.producer.stopProducing()
+    assert not held.requests[0].gone
+
+    socket.lose()
+    assert held.requests[0].gone

@@ -6,6 +6,7 @@ from twisted.internet.error import ConnectionAborted
 from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 
+from byok.wire.answer import COMPLETE
 from byok.wire.errors import AnswerBroken, AnswerTimedOut, ClosedEarly
 from byok.wire.limits import ClientLimits
 from tests.wire.calling import Client, Reader
@@ -474,3 +475,68 @@ def test_an_error_names_the_fault_and_nothing_that_came():
     assert call.ended_as is AnswerBroken
     assert call.failure is not None
     assert "sesame" not in str(call.failure.value)
+
+
+class Impatient(Reader):
+    """Gives an answer up with the first piece of it."""
+
+    def dataReceived(self, data: bytes) -> None:
+        super().dataReceived(data)
+        assert self.transport is not None
+        self.transport.loseConnection()
+
+
+def test_a_connection_that_is_given_up_with_its_last_piece_is_not_free():
+    client = Client()
+    client.call(reader=Impatient())
+    client.receive(OK)
+
+    assert not client.freed
+    assert client.socket.is_aborted
+
+
+def test_what_comes_after_giving_up_is_not_read():
+    client = Client()
+    reader = Impatient()
+    client.call(reader=reader)
+    client.receive(OK[:-1])
+    assert client.socket.is_over
+    client.connection.dataReceived(OK[-1:])
+
+    assert reader.body == b"h"
+
+
+def test_a_paused_answer_that_is_given_up_is_not_read_on():
+    client = Client(socket=TCPSocket())
+    reader = Reader()
+    call = client.call(reader=reader)
+    client.receive(OK[:-1])
+    reader.pause()
+    reader.pause()
+    assert call.answer is not None
+    client.connection.abort()
+    reader.resume()
+
+    assert not client.socket.is_reading
+
+
+def test_an_answer_tells_of_its_end_once():
+    client = Client()
+    call = client.call(reads=False)
+    client.receive(OK)
+    assert call.answer is not None
+    answer, reader = call.answer, Reader()
+    answer.deliverBody(reader)
+    answer.ended(COMPLETE)
+
+    assert reader.end is COMPLETE
+
+
+def test_a_piece_that_comes_when_the_answer_is_over_pauses_nobody():
+    client = Client()
+    call = client.call(reads=False)
+    client.receive(OK)
+    assert call.answer is not None
+    call.answer.body_came(b"!")
+
+    assert client.socket.is_reading

@@ -7,7 +7,7 @@ from tests.wire.serving import Outcome, converse
 from tests.wire.sockets import bytewise, halves
 
 # Long ones are long in one line: splits far apart meet every state.
-SPLITS = 400
+SPLITS = 200
 
 every_payload = pytest.mark.parametrize(
     "payload", PAYLOADS, ids=[each.name for each in PAYLOADS]

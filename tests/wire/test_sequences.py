@@ -123,4 +123,4 @@ class Connection(RuleBasedStateMachine):
 
 
 TestConnection = Connection.TestCase
-TestConnection.settings = settings(max_examples=60, stateful_step_count=25)
+TestConnection.settings = settings(max_examples=40, stateful_step_count=20)
