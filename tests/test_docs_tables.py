@@ -64,7 +64,7 @@ def codes_in_the_code() -> set[str]:
                 found.add(str(node.value))
     shape = re.compile(
         r"internal|(?:admin|auth|body|credential|decisions|edge|egress|gateway|http|keys"
-        r"|policy|provider|reload|route|store|stream)\.[a-z0-9-]+"
+        r"|policy|provider|proxy|reload|route|store|stream)\.[a-z0-9-]+"
     )
     return {code for code in found if shape.fullmatch(code)}
 

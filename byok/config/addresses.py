@@ -69,6 +69,36 @@ def parse(url: str, *, private: bool, plaintext_loopback: bool) -> Address:
     return Address(origin=origin, base_path=_base_path(whole["path"] or ""))
 
 
+def parse_proxy(url: str) -> tuple[str, int]:
+    """
+    Read the address of a proxy; raises AddressError.
+
+    Its port is never left out: what is usual for one program is not for another.
+    """
+    remedy = "Write http://host:port and nothing else."
+    if "@" in url:
+        raise AddressError(
+            "E153",
+            "holds a user name",
+            "Write url, username and password below egress_proxy, the password"
+            " by reference.",
+        )
+    whole = _URL.fullmatch(url)
+    if whole is None or whole["scheme"].lower() != "http":
+        raise AddressError("E153", "is not a URL that begins with http://", remedy)
+    place = _HOST.fullmatch(whole["authority"])
+    if place is None or not place["port"] or whole["path"] not in (None, "/"):
+        raise AddressError("E153", "is not a host and a port", remedy)
+    port = int(place["port"])
+    if not 1 <= port <= _MAX_PORT:
+        raise AddressError("E153", "has a port outside 1 to 65535", remedy)
+    try:
+        host, _ = _host(place["host"])
+    except AddressError as error:
+        raise AddressError("E153", error.message, remedy) from None
+    return host, port
+
+
 def _check_characters(url: str) -> None:
     if not url.isascii() or not url.isprintable() or " " in url:
         raise _bad("holds a space, a control character or one outside ASCII")

@@ -77,6 +77,7 @@ CODES: dict[str, Code] = {
         ("E150", "an address that cannot be used"),
         ("E151", "plain http to somewhere else than this machine"),
         ("E152", "an address in a private network or on this machine"),
+        ("E153", "a proxy, or an exception from it, that cannot be used"),
         ("E160", "a listener that cannot be used"),
         ("E161", "a store that cannot be used"),
         ("E162", "a deployment id used twice"),

@@ -13,6 +13,7 @@ from byok.config.marks import Mark
 from byok.config.nodes import Items, Leaf, Node, Table
 from byok.config.providers import Addresses, place, read_address
 from byok.config.schema import suggestion
+from byok.core.egress import EgressProxy
 from byok.core.providers import PROVIDERS, TRUST_WORDS, Origin, trusted_at
 from byok.core.routing import Deployment
 from byok.core.secret import Secret
@@ -92,6 +93,7 @@ class _Reader:
             trust_note=note,
             plaintext_ok=self._known.plaintext_loopback and address.origin.is_loopback,
             allow_private=self._private(provider),
+            via=self._via(address.origin),
             ca_file=self._ca_file(),
             connect_timeout_s=self._connect_timeout(),
             display_name=self._text(
@@ -203,6 +205,10 @@ class _Reader:
         return is_true(self._params, "allow_private") or (
             self._base() is None and self._known.providers[provider].allow_private
         )
+
+    def _via(self, origin: Origin) -> EgressProxy | None:
+        proxy = self._known.egress_proxy
+        return proxy if proxy is not None and proxy.takes(origin) else None
 
     def _base(self) -> tuple[str, Node] | None:
         for key in ("api_base", "base_url"):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from byok.config import listeners
+from byok.config.egress import read_egress_proxy
 from byok.config.findings import Findings
 from byok.config.listeners import Listener, ListenerError
 from byok.config.model import General
@@ -111,6 +112,7 @@ def read_general(tree: Table, refs: References, listen: Sequence[Listener]) -> G
         expose_decision_headers=is_true(section, "expose_decision_headers"),
         kept_decisions=read_kept_decisions(section),
         pinning=read_pinning(section),
+        egress_proxy=read_egress_proxy(section, refs),
         allow_plaintext_loopback=is_true(section, "allow_plaintext_loopback"),
         json_logs=is_true(tree.table("litellm_settings"), "json_logs"),
         reload_may_widen=is_true(section.table("reload"), "allow_widening"),

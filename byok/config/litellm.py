@@ -92,6 +92,7 @@ OWN: dict[Section, frozenset[str]] = {
             "byok",
             "credential",
             "decision_log",
+            "egress_proxy",
             "expose_decision_headers",
             "generate_master_key",
             "key_pepper",

@@ -160,7 +160,10 @@ class _Reading:
         general = read_general(tree, refs, listeners)
         limits = read_limits(tree, findings)
         known = read_providers(
-            tree, refs, plaintext_loopback=general.allow_plaintext_loopback
+            tree,
+            refs,
+            plaintext_loopback=general.allow_plaintext_loopback,
+            egress_proxy=general.egress_proxy,
         )
         entries = tuple(read_models(tree, known))
         rules, documents, assertions, class_table = read_policies(tree, entries, refs)

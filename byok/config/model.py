@@ -11,6 +11,7 @@ from byok.config.listeners import Listener
 from byok.config.recording import KEPT
 from byok.config.sources import Source
 from byok.config.verdicts import Judged
+from byok.core.egress import EgressProxy
 from byok.core.exchange import Gateway
 from byok.core.pinning import NO_PINNING, Pinning
 from byok.core.policy_tests.cases import Suite
@@ -43,6 +44,7 @@ class General:
     expose_decision_headers: bool = False
     kept_decisions: int = KEPT
     pinning: Pinning = NO_PINNING
+    egress_proxy: EgressProxy | None = None
     allow_plaintext_loopback: bool = False
     json_logs: bool = False
     reload_may_widen: bool = False
@@ -107,7 +109,12 @@ class Config:
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """Every secret the configuration holds: what no output may show."""
-        own = (self.general.master_key, *self.general.key_peppers)
+        proxy = self.general.egress_proxy
+        own = (
+            self.general.master_key,
+            *self.general.key_peppers,
+            *(() if proxy is None else proxy.secrets),
+        )
         keys = (each.api_key for each in self.deployments)
         injected = (
             Secret.from_bytes(rule.inject.value)

@@ -12,6 +12,7 @@ from byok.config.marks import Mark
 from byok.config.model import ProviderAddress
 from byok.config.nodes import Node, Table
 from byok.config.references import References
+from byok.core.egress import EgressProxy
 from byok.core.providers import PROVIDERS, Origin
 
 
@@ -21,6 +22,7 @@ class Addresses:
 
     refs: References
     plaintext_loopback: bool
+    egress_proxy: EgressProxy | None
     providers: Mapping[str, ProviderAddress]
     notes: Mapping[str, str]
 
@@ -49,7 +51,11 @@ class Addresses:
 
 
 def read_providers(
-    tree: Table, refs: References, *, plaintext_loopback: bool
+    tree: Table,
+    refs: References,
+    *,
+    plaintext_loopback: bool,
+    egress_proxy: EgressProxy | None = None,
 ) -> Addresses:
     """Return every provider's address, by `providers` or by itself."""
     providers: dict[str, ProviderAddress] = {}
@@ -72,7 +78,10 @@ def read_providers(
         )
         if node is None or address is None:
             providers[name] = ProviderAddress(
-                name=name, origin=builtin.origin, base_path=builtin.base_path
+                name=name,
+                origin=builtin.origin,
+                base_path=builtin.base_path,
+                allow_private=private,
             )
             continue
         providers[name] = ProviderAddress(
@@ -86,6 +95,7 @@ def read_providers(
     return Addresses(
         refs=refs,
         plaintext_loopback=plaintext_loopback,
+        egress_proxy=egress_proxy,
         providers=providers,
         notes=notes,
     )

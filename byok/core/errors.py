@@ -48,6 +48,18 @@ class ProviderUnreachable(ProviderFault):
     """The provider could not be reached."""
 
 
+class ProviderOutOfReach(ProviderFault):
+    """The provider is where the operator lets no connection go."""
+
+
+class ProxyRefused(ProviderFault):
+    """The egress proxy does not let the gateway through to the provider."""
+
+
+class ProxyFailed(ProviderFault):
+    """The egress proxy could not be reached, or could not reach the provider."""
+
+
 class ProviderTimedOut(ProviderFault):
     """The provider did not answer in time."""
 

@@ -109,7 +109,15 @@ def _request(
             "host": found.origin.host,
             "origin": str(found.origin),
         }
+        if found.via is not None:
+            request["via"] = str(found.via)
     return request
+
+
+def destination(request: Json) -> str:
+    """Say where the *request* of an explanation goes, or nothing if nowhere."""
+    origin, via = request.get("origin"), request.get("via")
+    return f"{origin or ''} via {via}" if via else str(origin or "")
 
 
 def _caller(caller: Caller | None) -> Json | None:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import cast
 
-from byok.core.explain import UNCHANGED, Json
+from byok.core.explain import UNCHANGED, Json, destination
 from byok.policy import slot
 from byok.policy.rules import Action, When
 
@@ -68,7 +68,7 @@ def _headline(explanation: Json) -> str:
     if request.get("model"):
         parts.append(f"model={request['model']}")
     if request.get("deployment"):
-        parts.append(f"deployment={request['deployment']} -> {request['origin']}")
+        parts.append(f"deployment={request['deployment']} -> {destination(request)}")
     return "  ".join(parts)
 
 

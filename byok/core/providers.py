@@ -30,6 +30,12 @@ class Origin:
         return f"{self.scheme}://{host}:{self.port}"
 
     @property
+    def authority(self) -> str:
+        """The host and the port, which is never left out."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @property
     def is_loopback(self) -> bool:
         """Does the host, as written, name this machine?"""
         return _is_loopback(self.host)

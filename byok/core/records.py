@@ -348,6 +348,8 @@ def _request(deciding: Deciding, hidden: _Hidden) -> Json:
             "host": found.origin.host,
             "origin": str(found.origin),
         }
+        if found.via is not None:
+            request["via"] = str(found.via)
     return request
 
 

@@ -21,7 +21,7 @@ from byok.core.exchange import (
     Gateway,
     decide,
 )
-from byok.core.explain import Setting, explain
+from byok.core.explain import Setting, destination, explain
 from byok.core.facts import Headers, RequestFacts
 from byok.core.keys import VirtualKey
 from byok.core.record_text import explanation_of
@@ -235,9 +235,9 @@ def _request_changes(before: Json, after: Json) -> list[Change]:
         refusal = _object(after["refusal"])
         rule = str(refusal.get("rule") or "")
         out.append(Change(slot="request", before=old, after=new, rule=rule))
-    was, now = (_object(each["request"]).get("origin") for each in (before, after))
+    was, now = (destination(_object(each["request"])) for each in (before, after))
     if was and now and was != now:
-        out.append(Change(slot="destination", before=str(was), after=str(now)))
+        out.append(Change(slot="destination", before=was, after=now))
     return out
 
 

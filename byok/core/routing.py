@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from byok.core.egress import EgressProxy
 from byok.core.providers import Origin
 from byok.core.secret import Secret
 from byok.policy.match import Glob
@@ -24,7 +25,7 @@ class Deployment:
     it, with `*` standing for what the group's `*` stood for. `base_path` has no
     final slash and no `/v1`. `trusted` are the credential classes its origin may
     receive from a client; `trust_note` says by which line, where that is not
-    built in. Times are seconds.
+    built in. `via` is the proxy that connections go through. Times are seconds.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Deployment:
     trust_note: str = ""
     plaintext_ok: bool = False
     allow_private: bool = False
+    via: EgressProxy | None = None
     ca_file: str | None = None
     connect_timeout_s: float = 10.0
     display_name: str = ""

@@ -42,9 +42,9 @@ class ExchangeAgent:
     async def _send(self) -> IResponse:
         link, outgoing = self._link, self._outgoing
         connection = await self._pool.connection(
-            link.key,
+            link,
             link.endpoint,
-            secure=link.key.origin.scheme == "https",
+            secure=link.is_secure,
             timeout_s=link.connect_timeout_s,
         )
         self.answer = await connection.request(

@@ -14,10 +14,21 @@ from twisted.internet.error import (
 from byok.core.errors import (
     ProviderBroken,
     ProviderFault,
+    ProviderOutOfReach,
     ProviderTimedOut,
     ProviderUnreachable,
+    ProxyFailed,
+    ProxyRefused,
 )
-from byok.wire.errors import AnswerTimedOut, ClosedEarly, ConnectTimedOut
+from byok.upstream.reach import AddressRefused
+from byok.wire.errors import (
+    AnswerTimedOut,
+    ClosedEarly,
+    ConnectTimedOut,
+    TunnelBroken,
+    TunnelRefused,
+    TunnelUnreachable,
+)
 
 _FAULTS: tuple[tuple[tuple[type[BaseException], ...], ProviderFault], ...] = (
     (
@@ -27,6 +38,21 @@ _FAULTS: tuple[tuple[tuple[type[BaseException], ...], ProviderFault], ...] = (
     (
         (AnswerTimedOut,),
         ProviderTimedOut("the provider did not answer in time"),
+    ),
+    (
+        (AddressRefused,),
+        ProviderOutOfReach(
+            "the provider's host name leads to an address that the gateway may not"
+            " connect to"
+        ),
+    ),
+    (
+        (TunnelUnreachable,),
+        ProxyFailed("the egress proxy could not be reached"),
+    ),
+    (
+        (TunnelBroken,),
+        ProxyFailed("the egress proxy did not answer as a proxy does"),
     ),
     (
         (DNSLookupError,),
@@ -46,15 +72,23 @@ _FAULTS: tuple[tuple[tuple[type[BaseException], ...], ProviderFault], ...] = (
     ),
 )
 
+_WANTS_CREDENTIALS = 407
+_PASSING = (408, 429)
+_CLIENT_ERRORS, _SERVER_ERRORS = range(400, 500), range(500, 600)
+
 
 def causes_of(error: BaseException) -> str:
     """
     Name what was raised, for the operator's log.
 
-    OpenSSL's words are kept, as they say what is wrong with a certificate. Other
-    texts are not: a parser quotes the answer it could not read.
+    OpenSSL's words are kept, as they say what is wrong with a certificate, and our
+    own about addresses and proxies. Other texts are not: a parser quotes the answer it
+    could not read.
     """
-    return str(error) if isinstance(error, SSL.Error) else type(error).__name__
+    if isinstance(error, TunnelUnreachable):
+        return causes_of(error.why)
+    is_told = isinstance(error, SSL.Error | AddressRefused | TunnelBroken)
+    return str(error) if is_told else type(error).__name__
 
 
 def fault_of(error: BaseException) -> ProviderFault:
@@ -67,10 +101,28 @@ def fault_of(error: BaseException) -> ProviderFault:
         return ProviderUnreachable(
             "no trusted TLS connection to the provider could be made"
         )
+    if isinstance(error, TunnelRefused):
+        return _fault_of_proxy(error.status)
     for kinds, fault in _FAULTS:
         if isinstance(error, kinds):
             return type(fault)(str(fault))
     return ProviderBroken("the provider's answer is not valid HTTP")
+
+
+def _fault_of_proxy(status: int) -> ProviderFault:
+    if status == _WANTS_CREDENTIALS:
+        return ProxyRefused(
+            "the egress proxy does not accept the gateway's credentials, or misses them"
+            f" ({status})"
+        )
+    if status in _CLIENT_ERRORS and status not in _PASSING:
+        return ProxyRefused(
+            f"the egress proxy does not let the gateway through to the provider"
+            f" ({status})"
+        )
+    if status in _SERVER_ERRORS:
+        return ProxyFailed(f"the egress proxy could not reach the provider ({status})")
+    return ProxyFailed(f"the egress proxy opened no tunnel ({status})")
 
 
 def _is_about_tls(error: BaseException) -> bool:

@@ -1,7 +1,6 @@
 """Sends one planned request to its provider and brings back the answer's head."""
 
 from collections.abc import Collection
-from pathlib import Path
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -17,7 +16,7 @@ from byok.core.routing import Deployment
 from byok.upstream.agent import ExchangeAgent
 from byok.upstream.faults import causes_of, fault_of
 from byok.upstream.guard import EgressGuard, IsOurs, Passport
-from byok.upstream.link import Link, LinkKey, Links
+from byok.upstream.link import Link, Links
 from byok.upstream.outgoing import prepare
 from byok.wire.answer import Answer
 from byok.wire.deadlines import Deadlines
@@ -54,9 +53,7 @@ class Providers:
     def prepare(self, deployments: Collection[Deployment]) -> None:
         """Read every CA file now: a bad one stops the start and not a request."""
         for deployment in deployments:
-            self._links.link(
-                _key_of(deployment), connect_timeout_s=deployment.connect_timeout_s
-            )
+            self._links.link(deployment)
 
     async def send(
         self, planned: Planned, *, gateway_secrets: Collection[bytes]
@@ -96,8 +93,9 @@ class Providers:
         except Exception as error:
             fault = fault_of(error)
             _log.warn(
-                "{deployment}: {fault} ({causes})",
+                "{deployment}{via}: {fault} ({causes})",
                 deployment=deployment.name,
+                via="" if deployment.via is None else f" via {deployment.via}",
                 fault=str(fault),
                 causes=causes_of(error),
             )
@@ -110,22 +108,11 @@ class Providers:
 
     def _link(self, deployment: Deployment) -> Link:
         try:
-            return self._links.link(
-                _key_of(deployment), connect_timeout_s=deployment.connect_timeout_s
-            )
+            return self._links.link(deployment)
         except (OSError, ValueError) as error:
             raise ProviderUnreachable(
                 "the CA file of the deployment cannot be used"
             ) from error
-
-
-def _key_of(deployment: Deployment) -> LinkKey:
-    ca_file = deployment.ca_file
-    return LinkKey(
-        origin=deployment.origin,
-        ca_file=None if ca_file is None else Path(ca_file),
-        deployment=deployment.name,
-    )
 
 
 def _only_relayable(answer: Answer) -> Answer:

@@ -15,8 +15,11 @@ from byok.core.errors import (
     ByokError,
     EgressViolation,
     ProviderBroken,
+    ProviderOutOfReach,
     ProviderTimedOut,
     ProviderUnreachable,
+    ProxyFailed,
+    ProxyRefused,
     Refusal,
     StoreUnavailable,
 )
@@ -141,7 +144,7 @@ def _headers_of(refusal: Refusal) -> Headers:
 
 def _is_final(refusal: Refusal) -> bool:
     client_errors = range(400, 500)
-    return refusal.status in client_errors or refusal.code == _EGRESS.code
+    return refusal.status in client_errors or refusal.code in _FINAL
 
 
 _EGRESS = Refusal(
@@ -153,6 +156,8 @@ _EGRESS = Refusal(
         " must not be sent there. This is a fault of the gateway; its log says more."
     ),
 )
+# What stays as it is until somebody changes the configuration.
+_FINAL = frozenset({_EGRESS.code, "provider.out-of-reach", "proxy.refused"})
 _INTERNAL = Refusal(
     status=500,
     kind="api_error",
@@ -187,6 +192,12 @@ def refusal_of(fault: BaseException, *, deployment: str | None = None) -> Refusa
             code="provider.timed-out",
             message=f"The gateway got no answer: {fault}{where}.",
         )
+    if isinstance(fault, ProviderOutOfReach):
+        return _provider("provider.out-of-reach", fault, where)
+    if isinstance(fault, ProxyRefused):
+        return _provider("proxy.refused", fault, where)
+    if isinstance(fault, ProxyFailed):
+        return _provider("proxy.failed", fault, where)
     if isinstance(fault, ProviderUnreachable):
         return _provider("provider.unreachable", fault, where)
     if isinstance(fault, ProviderBroken):

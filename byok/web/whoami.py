@@ -73,6 +73,9 @@ class WhoAmI:
             "credential": credential.cls or credential.source,
             "header": credential.name or None,
         }
+        via = decided.deployment.via
+        if via is not None:
+            shown["via"] = str(via)
         if decided.refusal is not None:
             shown |= {
                 "payer": None,

@@ -54,3 +54,23 @@ class AnswerBroken(WireError):
 
 class ClosedEarly(WireError):
     """A server closed the connection before its answer was complete."""
+
+
+class TunnelUnreachable(WireError):
+    """A proxy could not be connected to; *why* is what was raised."""
+
+    def __init__(self, why: Exception) -> None:
+        super().__init__("no connection to the proxy")
+        self.why = why
+
+
+class TunnelRefused(WireError):
+    """A proxy opened no tunnel, and answered with *status* instead."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the proxy answered CONNECT with {status}")
+        self.status = status
+
+
+class TunnelBroken(WireError):
+    """A proxy did not answer as one."""

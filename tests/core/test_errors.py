@@ -25,6 +25,9 @@ def test_a_refusal_is_a_value():
     "fault",
     [
         errors.ProviderUnreachable,
+        errors.ProviderOutOfReach,
+        errors.ProxyRefused,
+        errors.ProxyFailed,
         errors.ProviderTimedOut,
         errors.ProviderBroken,
         errors.ClientGone,
@@ -36,4 +39,6 @@ def test_every_fault_is_ours_and_its_docstring_is_a_sentence(fault):
     assert issubclass(fault, ByokError)
     assert not issubclass(fault, ValueError)
     assert fault.__doc__.endswith(".")
-    assert issubclass(fault, ProviderFault) == fault.__name__.startswith("Provider")
+    assert issubclass(fault, ProviderFault) == fault.__name__.startswith(
+        ("Provider", "Proxy")
+    )

@@ -282,6 +282,8 @@ def test_one_place_sends_and_it_looks_first():
         # A command's call to the gateway's own admin API.
         "byok/cli/reload.py": ["connection.request"],
         "byok/upstream/agent.py": ["connection.request"],
+        # Connects to addresses that were looked at, for the pool under that agent.
+        "byok/upstream/dialling.py": ["endpoint.connect", "self._reactor.connectTCP"],
         # Makes connections to whatever endpoint it is handed.
         "byok/wire/pool.py": ["endpoint.connect"],
     }
@@ -292,7 +294,7 @@ def test_one_place_sends_and_it_looks_first():
 
 def test_the_list_of_who_may_reveal_a_secret_is_short():
     """S-21: the list itself is held by the test beside it."""
-    assert len(MAY_REVEAL) <= 18
+    assert len(MAY_REVEAL) <= 19
     layers = {path.split("/")[1] for path in MAY_REVEAL}
     assert "policy" not in layers
     assert "store" not in layers

@@ -20,7 +20,7 @@ received is kept as it came. For a provider in a process of its own see
 from collections import defaultdict, deque
 from collections.abc import Iterator
 
-from twisted.internet.address import IPv4Address
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.interfaces import (
@@ -231,7 +231,7 @@ class Provider(Factory):
         where = endpoint or TCP4ServerEndpoint(self.reactor, 0, interface="127.0.0.1")
         self._listening = await where.listen(self)
         address = self._listening.getHost()
-        assert isinstance(address, IPv4Address)
+        assert isinstance(address, IPv4Address | IPv6Address)
         self.port = address.port
 
     async def stop(self) -> None:

@@ -27,6 +27,7 @@ def deployment(
     trusted: Sequence[str] = (classes.ANTHROPIC_API_KEY,),
     api_key: str | None = None,
     plaintext_ok: bool = True,
+    allow_private: bool = False,
     ca_file: str | None = None,
     connect_timeout_s: float = 5.0,
 ) -> Deployment:
@@ -39,6 +40,7 @@ def deployment(
         api_key=None if api_key is None else Secret(api_key),
         trusted=frozenset(trusted),
         plaintext_ok=plaintext_ok,
+        allow_private=allow_private,
         ca_file=ca_file,
         connect_timeout_s=connect_timeout_s,
     )

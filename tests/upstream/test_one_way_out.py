@@ -9,6 +9,15 @@ ROOT = Path(byok.__file__).parent
 SENDERS = {"HTTPClient", "Agent", "ProxyAgent", "RedirectAgent", "ClientConnection"}
 CONNECTORS = {"connection", "connectTCP", "connectSSL", "create_connection"}
 
+ENDPOINTS = {
+    "HostnameEndpoint",
+    "TCP4ClientEndpoint",
+    "TCP6ClientEndpoint",
+    "SSL4ClientEndpoint",
+    "UNIXClientEndpoint",
+    "clientFromString",
+}
+
 
 def modules() -> dict[str, ast.Module]:
     return {
@@ -42,7 +51,15 @@ def test_only_the_agent_under_it_takes_a_connection_and_writes_a_request():
         and called(tree) & (CONNECTORS | (SENDERS - {"HTTPClient"}))
     }
 
-    assert users == {"upstream/agent.py"}
+    # The second one connects to addresses that it looked at; what it connects is the
+    # agent's.
+    assert users == {"upstream/agent.py", "upstream/dialling.py"}
+
+
+def test_nothing_makes_an_endpoint_but_the_check_of_addresses():
+    makers = {name for name, tree in modules().items() if called(tree) & ENDPOINTS}
+
+    assert makers == {"upstream/dialling.py"}
 
 
 def test_only_the_guards_caller_makes_that_agent():

@@ -97,6 +97,7 @@ class TlsTests(TestCase):
             name=name,
             ca_file=ca_file,
             plaintext_ok=False,
+            allow_private=True,
         )
         request = planned(to)
         return await self.providers.send(request, gateway_secrets=())
@@ -210,6 +211,7 @@ class HandshakeTests(TestCase):
         to = deployment(
             loopback(port, scheme="https", host="localhost"),
             plaintext_ok=False,
+            allow_private=True,
             connect_timeout_s=connect_timeout_s,
         )
         await self.providers.send(planned(to), gateway_secrets=())
