@@ -221,8 +221,8 @@ class ServerChannel(Protocol):
         self._discard(len(self._begun))
         self._begun.clear()
         self._rearm()
-        if self._request is not None:
-            self._request.body_failed(error)
+        # A body belongs to a request that is under way.
+        cast(ServerRequest, self._request).body_failed(error)
 
     def _discard(self, size: int) -> None:
         if self._to_discard is not None:
