@@ -10,7 +10,7 @@ OWN_KEY = "sk-ant-api03-" + "a" * 95
 MODEL = "claude-bench-"
 """What every model is called; the upstream plays what follows in the name."""
 
-PLAYS = ("small", "events", "short", "idle", "large", "cut", "overloaded")
+PLAYS = ("small", "events", "burst", "short", "idle", "large", "cut", "overloaded")
 PATH = "/v1/messages?beta=true"
 BODY_BYTES = 2048
 

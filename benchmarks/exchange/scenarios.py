@@ -18,6 +18,7 @@ from benchmarks.exchange.load import send_small
 from benchmarks.exchange.processes import BenchmarkError
 from benchmarks.exchange.soak import soak
 from benchmarks.exchange.subjects import Running
+from benchmarks.exchange.upstream import BURST
 
 MB = 1_000_000
 STREAMS = 16
@@ -112,16 +113,26 @@ def small(running: Running, sizes: Sizes, directory: Path) -> Figures:
 def events(running: Running, sizes: Sizes, directory: Path) -> Figures:
     """Read 16 streams at once, whose every event is a write of its own."""
     del directory
+    return _read_streams(running, "events", sizes.events, "event")
+
+
+def burst(running: Running, sizes: Sizes, directory: Path) -> Figures:
+    """Read 16 streams at once, whose events come as fast as they are written."""
+    del directory
+    return _read_streams(running, "burst", sizes.events * BURST, "burst_event")
+
+
+def _read_streams(running: Running, play: str, events: int, what: str) -> Figures:
     warm_up(running)
-    request = payloads.request("events", key=running.key)
+    request = payloads.request(play, key=running.key)
     asyncio.run(whole_streams(running.port, request, 2))
     before, began = running.child.cpu(), time.perf_counter()
     asyncio.run(whole_streams(running.port, request, STREAMS))
     spent = running.child.cpu() - before
-    total = STREAMS * sizes.events
+    total = STREAMS * events
     return {
-        **spent.figures("event", "", total),
-        "events_per_s": total / (time.perf_counter() - began),
+        **spent.figures(what, "", total),
+        f"{what}s_per_s": total / (time.perf_counter() - began),
     }
 
 
@@ -222,6 +233,7 @@ def warm_up(running: Running, plays: Sequence[str] = ("small", "short")) -> None
 SCENARIOS = (
     Scenario(name="small", play=small),
     Scenario(name="events", play=events),
+    Scenario(name="burst", play=burst),
     Scenario(name="stalled", play=stalled, repeats=False),
     Scenario(name="upload", play=upload, repeats=False),
     Scenario(name="idle", play=idle, repeats=False),

@@ -15,6 +15,9 @@ from threading import Thread
 
 from benchmarks.exchange import payloads
 
+BURST = 10
+"""How many times the events of a paced stream are in one that hurries."""
+
 SHORT_EVENTS = 20
 SHORT_APART_S = 0.001
 _KEPT = 1 << 16
@@ -84,6 +87,9 @@ class Upstream(asyncio.Protocol):
             if play == b"events":
                 write(payloads.BLOCK_BEGINS)
                 self._tell(self._options.events, self._options.apart)
+            elif play == b"burst":
+                write(payloads.BLOCK_BEGINS)
+                self._tell(self._options.events * BURST, 0.0)
             elif play in {b"short", b"cut"}:
                 write(payloads.BLOCK_BEGINS)
                 self._tell(SHORT_EVENTS, SHORT_APART_S, cuts=play == b"cut")

@@ -67,6 +67,7 @@ def ask(port: int, play: str) -> tuple[int, bool]:
     [
         ("small", (200, False)),
         ("events", (200, True)),
+        ("burst", (200, True)),
         ("short", (200, True)),
         ("cut", (200, False)),
         ("large", (200, True)),
@@ -131,6 +132,7 @@ def test_a_proxy_goes_through_every_scenario_and_stops(proxy, upstream, tmp_path
     assert not running.child.is_running
     assert figures["request_cpu_us_32"] > figures["request_kernel_us_32"] >= 0
     assert figures["event_cpu_us"] > 0
+    assert figures["burst_event_cpu_us"] > 0
     assert figures["soak_mb_10"] == figures["soak_mb"] > 1
     assert figures["soak_answers_529"] > 0
 
