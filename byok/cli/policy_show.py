@@ -171,7 +171,7 @@ def show_settings(config_path: Path, as_json: bool) -> None:  # noqa: FBT001 - c
                 "rules": [
                     {
                         "rule": rule.id,
-                        "tier": rule.tier.name.lower().replace("_", "-"),
+                        "tier": rule.tier.word,
                         "action": rule.action.word,
                         "what": box(rule.match),
                         "origin": str(rule.where),

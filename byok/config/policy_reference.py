@@ -332,9 +332,7 @@ def _meaning(schema: Mapping[str, Any]) -> str:
 
 
 def _tiers() -> str:
-    rows = [
-        f"| `{tier.name.lower()}` | {_TIERS[tier]} | {_locks(tier)} |" for tier in Tier
-    ]
+    rows = [f"| `{tier.word}` | {_TIERS[tier]} | {_locks(tier)} |" for tier in Tier]
     heads = ["| tier | written in | may lock |", "|---|---|---|"]
     note = "From the broadest to the narrowest."
     return "\n".join(["### Tiers", "", note, "", *heads, *rows, ""])

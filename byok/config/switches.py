@@ -45,7 +45,10 @@ def switch_rules(tree: Table, findings: Findings) -> tuple[Rule, ...]:
     auth, headers = switches(tree, AUTH_SWITCH), switches(tree, HEADER_SWITCH)
     for name, found in ((AUTH_SWITCH, auth), (HEADER_SWITCH, headers)):
         _compare(tree, name, found, findings, either=either)
-    return (*settings_rules(auth, headers, either=either), *_model_groups(tree))
+    return (
+        *settings_rules(auth, headers, either=either),
+        *_model_groups(tree, auth, either=either),
+    )
 
 
 def _compare(
@@ -95,14 +98,18 @@ def _word(switch: Switch) -> str:
     return "true" if switch.value else "false"
 
 
-def _model_groups(tree: Table) -> tuple[Rule, ...]:
+def _model_groups(
+    tree: Table, auth: dict[str, Switch], *, either: bool
+) -> tuple[Rule, ...]:
     groups = tree.table("litellm_settings").table("model_group_settings")
     return model_group_rules(
         [
             (each.value, Where(file=each.mark.file, line=each.mark.line))
             for each in groups.items(HEADER_SWITCH)
             if isinstance(each, Leaf) and isinstance(each.value, str)
-        ]
+        ],
+        auth,
+        either=either,
     )
 
 

@@ -10,15 +10,18 @@ from urllib.parse import unquote_to_bytes
 
 from byok.core.carriers import shown
 from byok.core.errors import Refusal
-from byok.policy import classes, names
+from byok.policy import classes, names, passing
 from byok.policy.classes import find_credential
 from byok.policy.outcome import Headers
 
-_QUERY = re.compile(rb"[\x21-\x7e]*")
+# RFC 3986 section 3.4, and what clients leave as it is; `#` would end the query.
+_QUERY = re.compile(rb"[\x21\x22\x24-\x7e]*")
 # RFC 9110 section 5.6.2.
 _NAME = re.compile(rb"[a-z0-9!#$%&'*+.^_`|~-]+")
 # Names one by one on lines, none of which could be written in two ways.
 _PLAIN_NAMES = re.compile(rb"[a-z0-9!#$%&'*+.^`|~-]+(?:\n[a-z0-9!#$%&'*+.^`|~-]+)*")
+# Two readers could differ on how often it asks, and for what.
+_ASKED_TWICE = passing.PREFIX * 2
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _CONTROLS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
@@ -45,7 +48,11 @@ def _refuse(code: str, message: str, *, status: int = 400) -> Refusal:
 def _check_names(headers: Headers) -> Refusal | None:
     # Looked at all at once; one by one only where there is something to find.
     text = b"\n".join([name for name, _ in headers])
-    if _PLAIN_NAMES.fullmatch(text) and text.count(b"\n") == len(headers) - 1:
+    if (
+        _PLAIN_NAMES.fullmatch(text)
+        and text.count(b"\n") == len(headers) - 1
+        and _ASKED_TWICE not in text
+    ):
         return None
     for name, _ in headers:
         if not _NAME.fullmatch(name):
@@ -53,6 +60,12 @@ def _check_names(headers: Headers) -> Refusal | None:
                 "edge.header-name",
                 "A header name holds a character that"
                 " is not allowed there (RFC 9110 5.6.2).",
+            )
+        if name.startswith(_ASKED_TWICE):
+            return _refuse(
+                "edge.header-name",
+                "A header asks by x-pass- for a header that asks by x-pass- itself."
+                " Write x-pass- once, before the name that is to be sent.",
             )
         if b"_" in name and name.replace(b"_", b"-") in names.INTERPRETED:
             return _refuse(

@@ -190,7 +190,7 @@ def _reason(rule: Rule | None, reason: str) -> str:
 def _rule(rule: Rule) -> Json:
     return {
         "rule": rule.id,
-        "tier": rule.tier.name.lower().replace("_", "-"),
+        "tier": rule.tier.word,
         "origin": str(rule.where),
         "why": rule.why,
     }

@@ -296,7 +296,7 @@ def rule_shown(rule: Rule) -> dict[str, object]:
     """Return how a rule stands in a record: its id, tier, place and reason."""
     return {
         "rule": rule.id,
-        "tier": rule.tier.name.lower().replace("_", "-"),
+        "tier": rule.tier.word,
         "origin": str(rule.where),
         "why": rule.why,
     }

@@ -81,6 +81,11 @@ def _because(found: Deployment, removed: slot.Removed) -> str:
             "no rule forwards it. The operator turns that on with"
             " forward_llm_provider_auth_headers: true under litellm_settings."
         )
+    if removed.rule == slot.ORDER:
+        return (
+            "the operator's credential.order has no place for it. Send a credential"
+            " of a kind that it names, or ask for this one to be added."
+        )
     if removed.rule == floor.HOST_PIN:
         return _why_not_trusted(found, removed.cls)
     if removed.rule == floor.SLOT:

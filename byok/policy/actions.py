@@ -24,6 +24,9 @@ _ERROR_KINDS = frozenset(
 _UNTOUCHABLE = frozenset(
     {classes.FRAMING, classes.HOP_BY_HOP, classes.GATEWAY_CONTROL, classes.COOKIE}
 )
+# One of each stands in a head: a second one, or one of somebody's choice, would let
+# two readers take one request for two.
+_ONE_OF_THEM = frozenset({b"anthropic-version", b"content-type"})
 _LISTS = frozenset({"anthropic-beta", "openai-beta", "accept", "baggage"})
 _CLIENT_ERRORS = range(400, 500)
 _WORDS = ("forward", "strip", "redact")
@@ -70,6 +73,14 @@ def _unknown(reader: Reader, path: Path, word: str) -> None:
 def _rename(reader: Reader, value: object, path: Path, rule: Rule) -> Rule:
     data = reader.mapping(value, path, ("to",))
     target = _header_name(reader, data.get("to"), (*path, "to"))
+    if target in _ONE_OF_THEM:
+        reader.problem(
+            "E113",
+            (*path, "to"),
+            f"a client's field may not become {target.decode()}: of that there is one,"
+            " and it says how the rest is read",
+            f"forward {target.decode()} itself, or put in a value of yours by inject",
+        )
     return replace(rule, action=Action.RENAME, rename_to=target)
 
 
@@ -222,7 +233,10 @@ def _header_name(
     permitted = secret and cls == classes.OTHER_CREDENTIAL
     if cls in _UNTOUCHABLE or (cls.startswith("credential.") and not permitted):
         reader.problem(
-            "E113", path, f"policy may not write or require a header of class {cls}"
+            "E113",
+            path,
+            f"policy may not write or require a header of class {cls}",
+            _INSTEAD.get(cls, _NO_CREDENTIAL),
         )
     return name if reader.text(value, path) else b"x-invalid"
 
@@ -233,6 +247,17 @@ def _is_token(text: str) -> bool:
         char.isalnum() or char in "!#$%&'*+-.^`|~" for char in text
     )
 
+
+_NO_CREDENTIAL = (
+    "write another name; whose credential leaves is decided by rules that forward,"
+    " and by api_key of the deployment"
+)
+_INSTEAD = {
+    classes.FRAMING: "delete the rule; the gateway writes this header itself",
+    classes.HOP_BY_HOP: "delete the rule; the gateway writes this header itself",
+    classes.GATEWAY_CONTROL: "write another name; these speak to the gateway",
+    classes.COOKIE: "write another name; cookies are nobody's here",
+}
 
 _BY_WORD = {action.word: action for action in Action}
 _PARAMETERS: Final = {

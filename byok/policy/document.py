@@ -20,6 +20,7 @@ from byok.policy.rules import (
     Direction,
     Rule,
     Tier,
+    When,
     Where,
 )
 
@@ -125,26 +126,8 @@ def _rule(reader: Reader, item: object, path: Path, bound: Match | None) -> Rule
         shadow=_is_shadow(reader, data, path),
     )
     rule = read_action(reader, data["action"], (*path, "action"), rule)
-    if rule.direction is Direction.RESPONSE and rule.action not in RESPONSE_ACTIONS:
-        reader.problem(
-            "E208",
-            (*path, "action"),
-            f"{rule.action.word} is about a request; on the way back there are"
-            " forward, strip, redact, rename and inject",
-        )
-    if lock and reader.tier is Tier.KEY:
-        reader.problem(
-            "E207",
-            (*path, "lock"),
-            "a key's own rules cannot lock: there is nobody narrower",
-        )
-    if lock and rule.action not in LOCKABLE:
-        reader.problem(
-            "E204",
-            (*path, "lock"),
-            f"{rule.action.word} cannot be locked: a lock may only take away",
-        )
-        rule = replace(rule, lock=False)
+    _check_answer(reader, rule, path)
+    rule = _with_lawful_lock(reader, rule, path)
     if _asks_in_vain(rule):
         reader.problem(
             "E206",
@@ -153,6 +136,53 @@ def _rule(reader: Reader, item: object, path: Path, bound: Match | None) -> Rule
             " on one could never hold",
             "remove header from match and unless",
         )
+    return rule
+
+
+def _check_answer(reader: Reader, rule: Rule, path: Path) -> None:
+    if rule.direction is not Direction.RESPONSE:
+        return
+    if rule.action not in RESPONSE_ACTIONS:
+        reader.problem(
+            "E208",
+            (*path, "action"),
+            f"{rule.action.word} is about a request; on the way back there are"
+            " forward, strip, redact, rename and inject",
+        )
+    if rule.inject and rule.inject.reference:
+        reader.problem(
+            "E209",
+            (*path, "action", "inject", "secret"),
+            "a secret may not be put into an answer, where the client would read it",
+            "give a value that anybody may read, or remove direction: response",
+        )
+
+
+def _with_lawful_lock(reader: Reader, rule: Rule, path: Path) -> Rule:
+    if not rule.lock:
+        return rule
+    if reader.tier is Tier.KEY:
+        reader.problem(
+            "E207",
+            (*path, "lock"),
+            "a key's own rules cannot lock: there is nobody narrower",
+        )
+    if rule.action not in LOCKABLE:
+        reader.problem(
+            "E204",
+            (*path, "lock"),
+            f"{rule.action.word} cannot be locked: a lock may only take away",
+        )
+        return replace(rule, lock=False)
+    if rule.inject is not None and rule.inject.when is not When.SET:
+        reader.problem(
+            "E204",
+            (*path, "lock"),
+            f"an inject with when: {rule.inject.when.value} cannot be locked: what"
+            " came would take the place of what others put in",
+            "write when: set, or remove the lock",
+        )
+        return replace(rule, lock=False)
     return rule
 
 

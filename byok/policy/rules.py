@@ -24,6 +24,11 @@ class Tier(IntEnum):
     KEY = 7
     REQUEST = 8
 
+    @property
+    def word(self) -> str:
+        """What a document calls it (`tier: model_group`), and whatever is printed."""
+        return self.name.lower()
+
 
 class Action(Enum):
     """What a rule does, with its severity: inside one tier the most severe wins."""

@@ -117,8 +117,20 @@ def _keyless_oauth(sections: Mapping[str, Switch], *, either: bool) -> tuple[Rul
     )
 
 
-def model_group_rules(groups: Sequence[tuple[str, Where]]) -> tuple[Rule, ...]:
-    """Desugar `model_group_settings.forward_client_headers_to_llm_api`."""
+def model_group_rules(
+    groups: Sequence[tuple[str, Where]],
+    auth: Mapping[str, Switch] | None = None,
+    *,
+    either: bool = False,
+) -> tuple[Rule, ...]:
+    """
+    Desugar `model_group_settings.forward_client_headers_to_llm_api`.
+
+    That a keyless group takes the client's login is only implied by it, so an
+    explicit false of the switch *auth* is believed, broader though it is.
+    """
+    values = {switch.value for switch in (auth or {}).values()}
+    is_forbidden = False in values and not (either and True in values)
     rules: list[Rule] = []
     for group, where in groups:
         base = Rule(
@@ -129,6 +141,8 @@ def model_group_rules(groups: Sequence[tuple[str, Where]]) -> tuple[Rule, ...]:
             match=Match(header=_CLIENT_HEADERS, model_group=(Glob(group, exact=True),)),
         )
         rules.append(base)
+        if is_forbidden:
+            continue
         rules.append(
             replace(
                 base,

@@ -27,6 +27,10 @@ PAYERS = {
 }
 
 
+ORDER = "credential.order"
+"""Stands for the rule that took a credential which the order has no place for."""
+
+
 class OnClientStripped(Enum):
     """What happens when a client brought a credential and policy took it away."""
 
@@ -134,7 +138,15 @@ def choose(
     for each in sorted(candidates, key=lambda c: _PREFERENCE.get(c.name, 1)):
         by_source.setdefault(each.source, each)
     may_fall_back = policy.on_client_stripped is OnClientStripped.FALLBACK
-    lost = tuple(removed)
+    # What the order has no place for was brought and taken away, too.
+    lost = (
+        *removed,
+        *(
+            Removed(name=each.name, cls=each.cls, rule=ORDER)
+            for each in candidates
+            if each.source not in policy.order
+        ),
+    )
     usable = [
         source
         for source in policy.order
@@ -149,18 +161,16 @@ def choose(
     rejected = tuple(
         Rejected(
             candidate=f"header:{each.name.decode('latin-1')}",
-            because=f"{each.rule} removed it",
+            because=_why_lost(each),
         )
         for each in lost
     ) + tuple(
         Rejected(
             candidate=f"header:{each.name.decode('latin-1')}",
-            because=f"{source} was chosen"
-            if source != NONE
-            else f"{each.source} is not in the order",
+            because=f"{source} was chosen",
         )
         for each in candidates
-        if each is not chosen
+        if each is not chosen and each.source in policy.order
     )
     if deployment_key and source not in (DEPLOYMENT, NONE):
         rejected += (Rejected(candidate=DEPLOYMENT, because=f"{source} was chosen"),)
@@ -174,6 +184,13 @@ def choose(
         removed=lost,
         where=policy.where,
     )
+
+
+def _why_lost(removed: Removed) -> str:
+    if removed.rule == ORDER:
+        source = Candidate(index=-1, name=removed.name, cls=removed.cls).source
+        return f"{source} is not in the order"
+    return f"{removed.rule} removed it"
 
 
 def _refusal_code(source: str, policy: CredentialPolicy, *, lost: bool) -> str:

@@ -110,7 +110,7 @@ def test_switches_are_shown_as_the_rules_they_mean(
         "origin": "config.yaml:17",
         "why": "",
     }
-    assert {each["tier"] for each in data} == {"settings", "model-group"}
+    assert {each["tier"] for each in data} == {"settings", "model_group"}
     assert any("at a deployment without a key of its own" in line for line in lines)
     assert any("model group cheap" in line for line in lines)
 

@@ -52,6 +52,21 @@ def test_a_name_has_to_be_a_token_in_lower_case(name):
     assert code((b"x-a", b"1"), (name, b"1"), (b"x-b", b"1")) == "edge.header-name"
 
 
+@pytest.mark.parametrize(
+    "name", [b"x-pass-x-pass-x-foo", b"x-pass-x-pass-", b"x-pass-x-pass-x-pass-a"]
+)
+def test_nobody_asks_by_x_pass_to_ask_by_x_pass(name):
+    refusal = check_edge(((b"x-a", b"1"), (name, b"1")), b"")
+
+    assert refusal is not None
+    assert (refusal.status, refusal.code) == (400, "edge.header-name")
+    assert "Write x-pass- once" in refusal.message
+
+
+def test_a_name_may_hold_x_pass_further_on():
+    assert code((b"x-a-x-pass-x-pass-b", b"1"), (b"x-pass-x-a", b"1")) is None
+
+
 @pytest.mark.parametrize("name", sorted(names.INTERPRETED))
 def test_a_name_we_interpret_may_not_be_spelt_with_an_underscore(name):
     if b"-" in name:
@@ -194,7 +209,9 @@ def test_other_queries_pass(query):
     assert code(query=query) is None
 
 
-@pytest.mark.parametrize("query", [b"a b", b"a=\xff", b"a\x00", b"\x7f"])
+@pytest.mark.parametrize(
+    "query", [b"a b", b"a=\xff", b"a\x00", b"\x7f", b"a=1#b", b"#"]
+)
 def test_bytes_that_have_to_be_encoded_are_refused_in_a_query(query):
     refusal = check_query_bytes(query)
 

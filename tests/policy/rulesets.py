@@ -103,7 +103,7 @@ def matches(draw, *, header: bool = True) -> Data:
 _status = st.fixed_dictionaries(
     {}, optional={"status": st.sampled_from([400, 403, 409]), "message": st.just("no")}
 )
-_targets = st.sampled_from(["x-new", "x-custom", "anthropic-version"])
+_targets = st.sampled_from(["x-new", "x-custom", "anthropic-organization"])
 
 
 @st.composite
@@ -122,6 +122,8 @@ def rules(draw, number: int, *, words: tuple[str, ...]) -> Data:
         when = draw(st.sampled_from(["set", "default", "append"]))
         value = draw(st.sampled_from(["1", "2", "a,b"]))
         action = {"inject": {"name": draw(_targets), "value": value, "when": when}}
+        # What yields to a field that came, or joins one, locks nobody out.
+        lock = lock and when == "set"
     elif word == "filter":
         lists = st.lists(st.sampled_from(LISTS), min_size=1, max_size=2)
         match["header"] = {"name": draw(lists)}

@@ -335,6 +335,8 @@ WRONG: dict[str, list[object]] = {
                 "cookie",
                 "x-vault-token",
                 "x-goog-api-key",
+                "Content-Type",
+                "anthropic-version",
             )
         ),
         document(rule({"inject": {"name": "x-api-key", "value": "1"}})),
@@ -363,6 +365,12 @@ WRONG: dict[str, list[object]] = {
                 lock=True,
                 match={"header": {"name": "anthropic-beta"}},
             )
+        ),
+        *(
+            document(
+                rule({"inject": {"name": "x-a", "value": "1", "when": when}}, lock=True)
+            )
+            for when in ("default", "append")
         ),
     ],
     "E206": [
@@ -401,6 +409,40 @@ def test_every_mistake_has_its_code_and_no_value_is_quoted(code, data):
 
     assert code in {each.code for each in found}
     assert "CANARY" not in repr([(each.message, each.remedy) for each in found])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "authorization",
+        "x-vault-token",
+        "host",
+        "te",
+        "cookie",
+        "x-pass-a",
+        "content-type",
+        "anthropic-version",
+    ],
+)
+def test_a_rename_onto_what_there_is_one_of_is_refused_with_a_remedy(name):
+    (found,) = problems(document(rule({"rename": {"to": name}}, match=HEADER)))
+
+    assert found.code == "E113"
+    assert found.path == ("rules", 0, "action", "rename", "to")
+    assert found.remedy
+
+
+@pytest.mark.parametrize("when", ["default", "append"])
+def test_a_refused_lock_is_taken_off(when):
+    inject = {"inject": {"name": "x-a", "value": "1", "when": when}}
+
+    (read,), (found,) = read_document(
+        document(rule(inject, lock=True)), locate=lambda path: Where(file="f")
+    )
+
+    assert found.code == "E204"
+    assert "when: set" in found.remedy
+    assert not read.lock
 
 
 @pytest.mark.parametrize(

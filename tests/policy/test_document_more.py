@@ -52,6 +52,11 @@ def injected(**parts):
         (injected(secret="file:k", value="1"), Tier.MODEL, ["E212"]),
         (injected(secret=ANTHROPIC_API_KEY), Tier.MODEL, ["E213"]),
         (injected(secret=7), Tier.MODEL, ["E213"]),
+        (
+            {**injected(secret="file:k"), "direction": "response"},
+            Tier.MODEL,
+            ["E209"],
+        ),
         (injected(value="1"), Tier.MODEL, ["E113"]),
         (
             {"action": {"inject": {"name": "x-api-key", "secret": "file:k"}}},

@@ -110,6 +110,30 @@ def test_lock_monotone(  # noqa: PLR0917 - hypothesis passes by position
 
 @given(
     rulesets.rule_sets(),
+    rulesets.rules(99, words=("strip", "redact", "inject", "deny", "require")),
+    st.sampled_from(rulesets.LOCKING),
+    rulesets.contexts(),
+    st.sampled_from(hostile.HEADER_NAMES),
+)
+@rulesets.MORE
+def test_no_lock_lets_out_a_field_that_stayed(ruleset, item, tier, context, name):
+    """Whatever is locked: what a request of one field says does not leave by it."""
+    inject = item["action"].get("inject") if isinstance(item["action"], dict) else None
+    lock = {**item, "lock": inject is None or inject["when"] == "set"}
+    locked = RuleSet((*ruleset.items, (tier, lock)))
+    head = ((name, b"what the field says"),)
+
+    def leaves(rules: RuleSet) -> bool:
+        outcome = Plan(context, rules.read(), CredentialPolicy()).apply(head)
+        said = any(value == head[0][1] for _, value in outcome.sends)
+        return said and outcome.denied is None
+
+    if lock["lock"] and not leaves(ruleset):
+        assert not leaves(locked)
+
+
+@given(
+    rulesets.rule_sets(),
     rulesets.rules(99, words=("strip", "redact", "deny")),
     rulesets.contexts(),
     fields(),

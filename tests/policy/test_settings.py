@@ -283,6 +283,27 @@ def test_a_groups_keyless_deployment_takes_the_clients_login():
     assert not is_forwarded(GROUPS, API_KEY)
 
 
+@pytest.mark.parametrize(
+    ("written", "either", "is_taken"),
+    [
+        (switch(general=False), False, False),
+        (switch(litellm=False), False, False),
+        (switch(True, False), False, False),
+        (switch(True, False), True, True),
+        (switch(False, False), True, False),
+        (switch(litellm=True), False, True),
+    ],
+)
+def test_a_group_takes_no_login_against_an_explicit_false(written, either, is_taken):
+    groups = model_group_rules(
+        [("claude-*", LINES["litellm_settings"])], written, either=either
+    )
+    rules = (*settings_rules(written, {}, either=either), *groups)
+
+    assert is_forwarded(rules, OAUTH) is is_taken
+    assert is_forwarded(rules, (b"x-custom", b"1"))
+
+
 def test_a_group_is_narrower_than_the_settings():
     rules = (*settings_rules({}, switch(general=False)), *GROUPS)
 

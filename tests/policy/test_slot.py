@@ -8,6 +8,7 @@ from byok.policy.slot import (
     CLIENT_OAUTH,
     DEPLOYMENT,
     NONE,
+    ORDER,
     Candidate,
     CredentialDecision,
     CredentialPolicy,
@@ -100,7 +101,7 @@ def test_the_order_is_the_operators():
     assert decision(OAUTH, order=(DEPLOYMENT, CLIENT_OAUTH)).source == DEPLOYMENT
     assert decision(OAUTH, API_KEY, order=(CLIENT_API_KEY,)).index == API_KEY.index
     only = decision(OAUTH, order=(CLIENT_API_KEY,))
-    assert (only.source, only.denied) == (NONE, "credential.missing")
+    assert (only.source, only.denied) == (NONE, "credential.not-forwarded")
     assert only.rejected[0].because == "client.oauth is not in the order"
 
 
@@ -190,3 +191,31 @@ def test_nobodys_credential_may_go_in_the_clear():
     )
 
     assert (found.source, found.denied) == (NONE, "")
+
+
+def test_a_credential_that_the_order_leaves_out_was_taken_away():
+    order = (CLIENT_API_KEY, DEPLOYMENT)
+
+    refused = decision(OAUTH, order=order, on_client_stripped=DENY)
+    instead = decision(OAUTH, order=order)
+    alone = decision(OAUTH, order=(CLIENT_API_KEY,))
+
+    assert (refused.source, refused.denied) == (NONE, "credential.client-stripped")
+    assert (instead.source, instead.denied) == (DEPLOYMENT, "")
+    assert alone.denied == "credential.not-forwarded"
+    for found in (refused, instead, alone):
+        assert found.removed[0].rule == ORDER
+        assert found.rejected[0].because == "client.oauth is not in the order"
+
+
+def test_whoever_prefers_the_shared_key_has_taken_nothing_away():
+    order = (DEPLOYMENT, CLIENT_API_KEY)
+
+    assert decision(API_KEY, order=order, on_client_stripped=DENY).source == DEPLOYMENT
+
+
+@pytest.mark.parametrize("order", [(DEPLOYMENT, CLIENT_API_KEY), (DEPLOYMENT,)])
+def test_no_order_spends_the_shared_key_where_a_client_was_stripped(order):
+    found = decision(lost=(LOST,), order=order, on_client_stripped=DENY)
+
+    assert (found.source, found.denied) == (NONE, "credential.client-stripped")
