@@ -155,6 +155,15 @@ class Child:
             system += int(fields[_SYSTEM])
         return Cpu(spent_s=spent_s, user=user, system=system)
 
+    def threads_s(self) -> tuple[float, float]:
+        """Return the CPU seconds of its first thread, and of all others."""
+        self._check()
+        spent: dict[bool, float] = {True: 0.0, False: 0.0}
+        for task in (_PROC / str(self.pid) / "task").iterdir():
+            nanoseconds = (task / "schedstat").read_text().split()[0]
+            spent[task.name == str(self.pid)] += int(nanoseconds) / 1e9
+        return spent[True], spent[False]
+
     def rss_bytes(self) -> int:
         """Return how much memory the tree holds."""
         return self._memory("VmRSS")

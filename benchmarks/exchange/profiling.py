@@ -1,7 +1,9 @@
 """
 Where the gateway's CPU time goes, under small requests or under streams.
 
-py-spy, where it is found, looks at the process from outside and slows nothing down.
+py-spy, where it is found, looks at the process from outside and slows nothing down. It
+looks at who holds the interpreter: what waits for a disk or a processor is no work, and
+what the kernel does for us meanwhile is in the table, not here.
 cProfile is always there, but makes every call dearer, so that what calls much looks
 worse than it is: its figures order the functions, no more.
 """
@@ -15,7 +17,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.exchange import payloads
@@ -47,11 +49,16 @@ class Profile:
     own: Mapping[str, float]
     below: Mapping[str, float]
     whole: float
+    threads: Mapping[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
+        threads = [
+            f"{spent_s:6.2f} s  CPU of {name}" for name, spent_s in self.threads.items()
+        ]
         return "\n".join(
             [
                 f"by {self.tool}",
+                *threads,
                 *self._listed("by part, each without what it calls", self.parts),
                 *self._listed("by function, without what it calls", self.own),
                 *self._listed("by function of byok, with what it calls", self.below),
@@ -90,17 +97,24 @@ def _by_py_spy(spy: str, load: str, directory: Path, upstream_port: int) -> Prof
         command = [
             *(spy, "record", "--pid", str(running.child.pid), "--format", "raw"),
             *("--rate", "500", "--duration", str(_SECONDS), "--output", str(stacks)),
-            *("--nonblocking", "--full-filenames"),
+            *("--nonblocking", "--full-filenames", "--gil"),
         ]
+        before = running.child.threads_s()
         with subprocess.Popen(  # noqa: S603 - found beside us or on the PATH
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as watching:
             time.sleep(0.5)
             _send(load, running, directory, seconds=_SECONDS + 1)
             said, _ = watching.communicate(timeout=60)
+        after = running.child.threads_s()
     if watching.returncode or not stacks.is_file():
         raise BenchmarkError(f"py-spy failed: {said}")
-    return of_stacks(stacks.read_text("utf-8").splitlines())
+    found = of_stacks(stacks.read_text("utf-8").splitlines())
+    threads = {
+        "the reactor's thread": after[0] - before[0],
+        "all other threads": after[1] - before[1],
+    }
+    return replace(found, threads=threads)
 
 
 def of_stacks(lines: Iterable[str]) -> Profile:
