@@ -484,3 +484,17 @@ def test_a_transport_that_is_done_for_stops_nothing_by_itself():
 
     socket.lose()
     assert held.requests[0].gone
+
+
+def test_a_request_that_was_answered_cannot_be_lost():
+    held = Held()
+    socket = held.connect()
+    socket.receive(GET)
+    request = held.requests[0]
+    told: list[str] = []
+    request.on_gone(lambda: told.append("gone"))
+    reply(request, 200, b"")
+    request.lost("client gone")
+
+    assert not told
+    assert not request.gone
