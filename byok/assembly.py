@@ -45,7 +45,8 @@ class Lasting:
     What one process has once, whatever its configuration says.
 
     *clock* measures how long something lasts and may start anywhere; *wall* is the
-    time of day, by which keys expire and records are dated.
+    time of day, by which keys expire and records are dated. *is_leaving* says whether
+    it is about to end.
     """
 
     reactor: Any = field(repr=False)
@@ -56,6 +57,7 @@ class Lasting:
     guard: EgressGuard
     decisions: DecisionLog
     explain_each: bool = False
+    is_leaving: Callable[[], bool] = lambda: False
 
 
 class Assembly:
@@ -159,6 +161,7 @@ class Assembly:
                 check_store=partial(_check, lasting.store),
                 config_changed=self._config_changed,
                 generation=name,
+                is_leaving=lasting.is_leaving,
             ),
             whoami=WhoAmI(gateway=gateway, identity=identity),
             more=(admin.find, decisions.find),

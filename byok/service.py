@@ -43,14 +43,12 @@ from byok.upstream.guard import EgressGuard
 from byok.web.banner import Listening, banner, listening_at
 from byok.web.decisions import DecisionLog, decision_log
 from byok.web.front import Front
+from byok.web.leaving import Leaving
 from byok.wire.deadlines import Deadlines
 from byok.wire.descriptors import may_open
 from byok.wire.limits import ServerLimits
 from byok.wire.server import HTTPServer
 from byok.wire.serving import Serving
-
-GOODBYE_S = 2.0
-"""How long a stop waits for clients that were told to go."""
 
 _MANY = 1000
 """More connections than the developers of most companies open."""
@@ -104,10 +102,11 @@ class GatewayService(MultiService):
         self._decisions: DecisionLog | None = None
         self._guard = EgressGuard(clock=self._clock)
         self._reloading: Reloading | None = None
-        self._front: Front | None = None
+        self._leaving: Leaving | None = None
         self._serving: Serving | None = None
         self._has_stopped = False
-        self._hang_up = HangUp(reactor, wish=self._hung_up, end=reactor.stop)
+        self._is_in_a_hurry = False
+        self._hang_up = HangUp(reactor, wish=self._hung_up, end=self._end)
         self._ports: list[IListeningPort] = []
         self.starting: Deferred[None] | None = None
         self.listening: tuple[Listening, ...] = ()
@@ -134,8 +133,19 @@ class GatewayService(MultiService):
         self._has_stopped = True
         return Deferred.fromCoroutine(self._stop())
 
+    def hurry(self) -> None:
+        """Stop without waiting for anybody, once the gateway is told to stop."""
+        self._is_in_a_hurry = True
+        if self._leaving is not None:
+            self._leaving.hurry()
+
+    def _end(self) -> None:
+        self._reactor.stop()
+
     def _hung_up(self) -> None:
-        if self._reloading is None:
+        if self._has_stopped:
+            _log.warn("SIGHUP came as the gateway was stopping, and is not heeded")
+        elif self._reloading is None:
             _log.warn("SIGHUP came before the start was over, and is not heeded")
         else:
             self._reloading.hung_up()
@@ -162,17 +172,21 @@ class GatewayService(MultiService):
             guard=self._guard,
             decisions=decisions,
             explain_each=self._explain_each,
+            is_leaving=lambda: self._has_stopped,
         )
         self._reloading = Reloading(
             config, lasting, reread=self._reread, taken_up=self._took_up
         )
-        self._front = front = Front(self._reloading.current, live=self._live)
+        front = Front(self._reloading.current, live=self._live)
         self._serving = Serving(
             handler=front.take,
             refuse=front.refuse,
             limits=_limits(config.limits),
             deadlines=Deadlines(self._clock),
         )
+        self._leaving = Leaving(front, self._serving, clock=self._clock)
+        if self._is_in_a_hurry:
+            self._leaving.hurry()
         site = HTTPServer(self._serving)
         self.listening = tuple(
             [await self._listen(each, site) for each in config.listen]
@@ -181,30 +195,21 @@ class GatewayService(MultiService):
         self._introduce(config)
 
     async def _stop(self) -> None:
-        self._hang_up.stop()
         await maybeDeferred(super().stopService)
         if self.starting is not None:
             await self.starting
         await gatherResults([maybeDeferred(port.stopListening) for port in self._ports])
         # Their lines and records are written before what these need is closed.
-        if self._front is not None and self._serving is not None:
-            await self._dismiss(self._front, self._serving)
+        if self._leaving is not None and self._reloading is not None:
+            await self._leaving.see_off(self._reloading.config.limits.drain_s)
         if self._reloading is not None:
             await self._reloading.stop()
         if self._decisions is not None:
             await self._decisions.stop()
         if self._store is not None:
             await self._store.close()
+        self._hang_up.stop()
         _log.info("stopped, and nothing is open any more", event="stopped")
-
-    async def _dismiss(self, front: Front, serving: Serving) -> None:
-        """End every exchange, and every connection once its client was told."""
-        gone = serving.drain()
-        late = self._clock.callLater(GOODBYE_S, serving.cut)
-        await front.stop()
-        await gone
-        if late.active():
-            late.cancel()
 
     def _with_master_key(self) -> Config:
         config, is_new = with_master_key(self._config)

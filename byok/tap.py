@@ -4,7 +4,7 @@ import atexit
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn, TextIO
@@ -102,7 +102,6 @@ def makeService(options: Options) -> IService:
 
     config = _load(options)
     keep_steady_time(reactor)
-    stop_once(reactor)
     # The working directory is not what it was once twistd has gone to the background.
     path = Path(options["config"]).absolute()
     twistd: Mapping[str, Any] = options.parent or {}
@@ -116,7 +115,7 @@ def makeService(options: Options) -> IService:
     stream = _log_stream(twistd)
     as_json = (options["log-format"] or _default_format(config)) == "json"
     make_observer = json_observer if as_json else human_observer
-    return GatewayService(
+    service = GatewayService(
         config,
         reactor=reactor,
         live=live,
@@ -126,6 +125,8 @@ def makeService(options: Options) -> IService:
         fail=lambda: _stop_in_failure(reactor),
         reread=partial(examine, path, listen=options.listeners or None),
     )
+    stop_once(reactor, again=service.hurry)
+    return service
 
 
 def keep_steady_time(reactor: Any) -> None:
@@ -141,12 +142,13 @@ def keep_steady_time(reactor: Any) -> None:
     reactor.seconds = time.monotonic
 
 
-def stop_once(reactor: Any) -> None:
+def stop_once(reactor: Any, *, again: Callable[[], None]) -> None:
     """
-    Make *reactor* take further wishes to stop for granted.
+    Make *reactor* call *again* for each further wish to stop.
 
     Each signal to end is such a wish, and a second one would be a traceback in the
-    log: an impatient Ctrl-C, or a supervisor that sends SIGINT after SIGTERM.
+    log: an impatient Ctrl-C, or a supervisor that sends SIGINT after SIGTERM. Whoever
+    says it twice does not want to wait.
     """
     stop = reactor.stop
 
@@ -154,7 +156,8 @@ def stop_once(reactor: Any) -> None:
         try:
             stop()
         except ReactorNotRunning:
-            Logger(namespace="byok.service").info("already stopping")
+            Logger(namespace="byok.service").info("already stopping; now at once")
+            again()
 
     reactor.stop = stop_or_go_on_stopping
 

@@ -47,6 +47,7 @@ class Limits:
     body_bytes: int = MAX_BODY_BYTES
     first_byte_s: float = 600
     stream_idle_s: float = 600
+    drain_s: float = 30
 
     def unusual(self) -> Iterator[tuple[str, float, float]]:
         """Yield name, value and default of each limit that is not as it is built."""
@@ -123,6 +124,11 @@ _BOUNDS: dict[str, _Bounds] = {
         least=301,
         harm="Claude Code itself gives up after 300 s of silence; a stream cut sooner"
         " is work that is paid for and lost",
+    ),
+    "drain_s": _Bounds(
+        most=80,
+        harm="systemd kills a service 90 s after it told it to stop, unless"
+        " TimeoutStopSec= says more; containers have 10 or 30 s",
     ),
 }
 

@@ -42,6 +42,11 @@ class Front:
         self._answering: set[Deferred[None]] = set()
         self._is_stopping = False
 
+    @property
+    def answering(self) -> int:
+        """How many exchanges are under way."""
+        return len(self._answering)
+
     def take(self, client: Downstream) -> None:
         """Start answering *client*; it is given up if the client hangs up first."""
         answering = Deferred.fromCoroutine(self._answer(client))
@@ -130,7 +135,7 @@ class Front:
             generation.access.close(record, quiet=place.quiet)
 
     def _gave_up(self, visit: Visit) -> None:
-        if not self._is_stopping:
+        if visit.client.gone_because or not self._is_stopping:
             visit.record.left()
         elif visit.client.responded:
             visit.client.abort()

@@ -15,7 +15,7 @@ class Health:
 
     *check_store* raises StoreUnavailable where keys cannot be read;
     *config_changed* says whether the file differs from what is running, which is
-    the *generation*.
+    the *generation*; *is_leaving* says whether the gateway is about to end.
     """
 
     def __init__(
@@ -24,10 +24,12 @@ class Health:
         check_store: StoreCheck,
         config_changed: Callable[[], bool],
         generation: str = "",
+        is_leaving: Callable[[], bool] = lambda: False,
     ) -> None:
         self._check_store = check_store
         self._config_changed = config_changed
         self._generation = generation
+        self._is_leaving = is_leaving
 
     async def introduce(self, visit: Visit) -> Refusal | None:
         """Say in one line what answers here."""
@@ -58,10 +60,13 @@ class Health:
         else:
             store = "connected"
         changed = self._config_changed()
+        status = "healthy" if store == "connected" else "unhealthy"
+        if self._is_leaving():
+            status = "draining"
         visit.say_json(
-            200 if store == "connected" else 503,
+            200 if status == "healthy" else 503,
             {
-                "status": "healthy" if store == "connected" else "unhealthy",
+                "status": status,
                 "db": store,
                 "config": "changed on disk, reload to use it" if changed else "in use",
                 "generation": self._generation,

@@ -96,10 +96,15 @@ class ServerChannel(Protocol):
         self.deadline = NEVER
         self._discards = True
         self._reader = None
-        self._serving.closed(self)
         request, self._request = self._request, None
         if request is not None:
             request.lost(self._because)
+        # Last, since whoever waits for the last connection ends all that is left.
+        self._serving.closed(self)
+
+    def announce_end(self) -> None:
+        """Take one more request at most, and say so with its answer."""
+        self._closes = True
 
     def close_when_idle(self) -> None:
         """Take no further request; end at once where none is under way."""

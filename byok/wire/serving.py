@@ -25,6 +25,9 @@ class Channel(Watched, Protocol):
 
     peer: str
 
+    def announce_end(self) -> None:
+        """Take one more request at most, and say so with its answer."""
+
     def close_when_idle(self) -> None:
         """Take no further request; end at once where none is under way."""
 
@@ -46,7 +49,7 @@ class Serving:
     deadlines: Deadlines
     _open: set[Channel] = field(default_factory=set)
     _by_peer: Counter[str] = field(default_factory=Counter)
-    _drains: list[Deferred[None]] = field(default_factory=list)
+    _departures: list[Deferred[None]] = field(default_factory=list)
     _is_draining: bool = False
 
     @property
@@ -76,22 +79,31 @@ class Serving:
         if not self._by_peer[channel.peer]:
             del self._by_peer[channel.peer]
         if not self._open:
-            self._fire_drained()
+            self._tell_all_gone()
+
+    def announce_end(self) -> None:
+        """Let the next answer on every connection be its last."""
+        for channel in tuple(self._open):
+            channel.announce_end()
 
     def drain(self) -> Deferred[None]:
         """Let every connection end after its answer; fires when the last has."""
-        done: Deferred[None] = Deferred()
-        self._drains.append(done)
         self._is_draining = True
         for channel in tuple(self._open):
             channel.close_when_idle()
+        return self.gone()
+
+    def gone(self) -> Deferred[None]:
+        """Fire when there is no connection any more."""
+        done: Deferred[None] = Deferred()
+        self._departures.append(done)
         if not self._open:
-            self._fire_drained()
+            self._tell_all_gone()
         return done
 
-    def _fire_drained(self) -> None:
-        drains, self._drains = self._drains, []
-        for done in drains:
+    def _tell_all_gone(self) -> None:
+        departures, self._departures = self._departures, []
+        for done in departures:
             done.callback(None)
 
     def cut(self) -> None:

@@ -60,6 +60,7 @@ def configuration(provider: str, **general: object) -> dict[str, object]:
             **general,
         },
         "providers": {"anthropic": {"api_base": provider}},
+        "limits": {"drain_s": 0},
     }
 
 

@@ -31,7 +31,7 @@ class Slow(House):
     limits: ClassVar[Mapping[str, float]] = IMPATIENT
 
     def configuration(self) -> dict[str, object]:
-        return {**super().configuration(), "limits": dict(self.limits)}
+        return {**super().configuration(), "limits": {"drain_s": 0, **self.limits}}
 
     async def drip(self, raw: bytes, *, at_once: int = 0) -> RawClient:
         """Send *raw* a byte at a time, for as long as the connection lasts."""

@@ -5,15 +5,16 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPConnection, HTTPResponse, IncompleteRead
 from pathlib import Path
+from socket import create_connection
 from threading import Thread
 from time import monotonic
 
 import pytest
 
-from tests.e2e.house import ASK, OWN, House
+from tests.e2e.house import ASK, ASK_STREAM, OWN, House, until
 from tests.e2e.raw import request
 from tests.support import keys, plays, sse
 from tests.support.gateway import Gateway, Json, own_key_config
@@ -44,10 +45,11 @@ class Line:
 
 
 @contextmanager
-def line(directory: Path) -> Iterator[Line]:
+def line(directory: Path, *, drain_s: float = 0) -> Iterator[Line]:
+    limits = {"drain_s": drain_s}
     with (
         ProviderProcess() as provider,
-        Gateway(directory, own_key_config(provider.url)) as gateway,
+        Gateway(directory, own_key_config(provider.url, limits=limits)) as gateway,
     ):
         gateway.make_key(key_alias="anna")
         yield Line(gateway=gateway, provider=provider)
@@ -130,6 +132,154 @@ def test_a_second_wish_to_stop_is_quiet(tmp_path: Path, second: signal.Signals):
         assert code in {-signal.SIGTERM, -signal.SIGINT}
         assert "Traceback" not in process.output
         assert [e for e in place.gateway.events if e.get("event") == "stopped"]
+
+
+def test_a_stream_under_way_ends_by_itself_before_the_gateway_does(tmp_path: Path):
+    with line(tmp_path, drain_s=30) as place:
+        held = STREAM.hold_before(b"event: message_delta", signal="go")
+        place.provider.play(MESSAGES, held)
+        connection = place.connection()
+        answer = connection.getresponse()
+        begun = answer.read1(10)
+        os.kill(place.gateway._process.pid, signal.SIGTERM)
+        told = place.gateway.wait_for_event("draining")
+        with pytest.raises(ConnectionRefusedError):
+            create_connection(("127.0.0.1", place.gateway.port), timeout=20)
+        # No wish to reload is heeded any more, and none ends it.
+        os.kill(place.gateway._process.pid, signal.SIGHUP)
+        place.provider.fire("go")
+        body, is_whole = rest_of(answer)
+        connection.close()
+
+    assert begun
+    assert is_whole
+    assert b"message_stop" in body
+    assert (told["waiting"], told["open"], told["drain_s"]) == (1, 1, 30)
+    (end,) = lines_until_the_end(place.gateway)
+    assert (end["status"], end["ending"], end["error"]) == (200, "complete", None)
+
+
+def test_a_second_signal_ends_what_is_waited_for(tmp_path: Path):
+    with line(tmp_path, drain_s=600) as place:
+        held = STREAM.hold_before(b"event: message_delta", signal="never")
+        place.provider.play(MESSAGES, held)
+        connection = place.connection()
+        answer = connection.getresponse()
+        begun = answer.read1(10)
+        os.kill(place.gateway._process.pid, signal.SIGTERM)
+        place.gateway.wait_for_event("draining", waiting=1)
+    body, is_whole = rest_of(answer)
+    connection.close()
+
+    assert begun
+    assert not is_whole
+    assert b"gateway.stopping" not in body
+    assert b"being stopped or restarted" in body
+    (end,) = lines_until_the_end(place.gateway)
+    assert (end["ending"], end["error"]) == ("stopped", "gateway.stopping")
+
+
+class DrainTests(House):
+    """What a stop that waits does with exchanges and connections."""
+
+    drain_s = 20.0
+
+    def configuration(self) -> dict[str, object]:
+        return {**super().configuration(), "limits": {"drain_s": self.drain_s}}
+
+    async def test_what_takes_too_long_is_ended_with_an_event(self):
+        assert self.service._reloading is not None
+        config = self.service._reloading.config
+        limits = replace(config.limits, drain_s=0.2)
+        self.service._reloading.config = replace(config, limits=limits)
+        held = STREAM.hold_before(b"event: message_delta", signal="never")
+        self.provider.play(MESSAGES, held)
+        client = await self.begin(request(headers=OWN, body=ASK_STREAM))
+        await client.until(b"message_start")
+
+        await self.service.stopService()
+        answer = await client.end()
+
+        self.assertFalse(answer.complete)
+        self.assertIn(b"being stopped or restarted", answer.body)
+        self.assertEqual(self.line()["ending"], "stopped")
+        (late,) = self.logged("drained-late")
+        self.assertEqual(late["waiting"], 1)
+        self.assert_no_alarm()
+
+    async def test_a_kept_connection_has_one_more_request_to_its_credit(self):
+        held = STREAM.hold_before(b"event: message_delta", signal="go")
+        self.provider.play(MESSAGES, plays.says("first"), held, plays.says("last"))
+        kept = await self.begin(request(headers=OWN, body=ASK, close=False))
+        await kept.until(b"first")
+        streaming = await self.begin(request(headers=OWN, body=ASK_STREAM))
+        await streaming.until(b"message_start")
+        kept.received.clear()
+
+        stopping = self.service.stopService()
+        await until(lambda: self.logged("draining"))
+        kept.transport.write(request(headers=OWN, body=ASK, close=False))
+        answer = await kept.end()
+
+        self.assertEqual((answer.status, answer.value("connection")), (200, "close"))
+        self.assertIn(b"last", answer.body)
+        self.assertTrue(answer.complete)
+        self.assertNoResult(stopping)
+        self.provider.fire("go")
+        self.assertTrue((await streaming.end()).complete)
+        await stopping
+        self.assert_no_alarm()
+
+    async def test_readiness_says_that_the_gateway_is_draining(self):
+        probe = request("/health/readiness", method="GET", close=False)
+        kept = await self.begin(probe)
+        await kept.until(b'"healthy"')
+        kept.received.clear()
+
+        stopping = self.service.stopService()
+        await until(lambda: self.logged("draining"))
+        kept.transport.write(probe)
+        answer = await kept.end()
+        await stopping
+
+        self.assertEqual(answer.status, 503)
+        self.assertEqual(json.loads(answer.body)["status"], "draining")
+
+    async def test_kept_connections_alone_do_not_hold_a_stop_up(self):
+        kept = await self.begin(request(headers=OWN, body=ASK, close=False))
+        await kept.until(b"end_turn")
+        begun_at = monotonic()
+
+        await self.service.stopService()
+        await kept.closed.wait()
+
+        self.assertFalse(kept.reset)
+        self.assertLess(monotonic() - begun_at, 5)
+
+    async def test_a_client_that_leaves_ends_the_waiting(self):
+        self.provider.play(MESSAGES, plays.hangs())
+        client = await self.begin(request(headers=OWN, body=ASK))
+        await self.provider.exchange(0)
+        begun_at = monotonic()
+
+        stopping = self.service.stopService()
+        await until(lambda: self.logged("draining"))
+        client.transport.abortConnection()
+        await stopping
+
+        self.assertEqual(self.line()["ending"], "client gone")
+        self.assertLess(monotonic() - begun_at, 10)
+
+    async def test_a_hurry_before_the_stop_waits_for_nobody(self):
+        self.provider.play(MESSAGES, plays.hangs())
+        client = await self.begin(request(headers=OWN, body=ASK))
+        await self.provider.exchange(0)
+
+        self.service.hurry()
+        await self.service.stopService()
+
+        self.assertEqual((await client.end()).status, 503)
+        self.assertEqual(self.logged("draining"), [])
 
 
 class GoodbyeTests(House):

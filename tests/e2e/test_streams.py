@@ -117,7 +117,7 @@ class CutTests(House):
         self.assert_no_alarm()
 
 
-LIMITS = {"first_byte_s": 0.2, "stream_idle_s": 0.2}
+LIMITS = {"first_byte_s": 0.2, "stream_idle_s": 0.2, "drain_s": 0}
 
 
 class IdleTests(House):

@@ -26,7 +26,7 @@ def own_key_config(provider_url: str, **sections: object) -> Json:
     The smallest configuration in which every developer brings an own key.
 
     It is the one of the documentation, but for the provider, which is the one
-    at *provider_url*. *sections* are merged over it, one level deep.
+    at *provider_url*, and for a stop that waits for nobody. *sections* are merged over it, one level deep.
     """
     config: Json = {
         "model_list": [
@@ -48,6 +48,8 @@ def own_key_config(provider_url: str, **sections: object) -> Json:
             "allow_plaintext_loopback": True,
         },
         "providers": {"anthropic": {"api_base": provider_url}},
+        # A test that leaves a stream behind does not wait for it.
+        "limits": {"drain_s": 0},
     }
     for name, section in sections.items():
         before = config.get(name)
