@@ -131,10 +131,10 @@ def _exemption(text: str) -> Exemption | None:
         text, port = found["host"], int(found["port"])
         if not 1 <= port <= _MAX_PORT:
             return None
-    if text.startswith("[") and text.endswith("]"):
-        text = text[1:-1]
+    in_brackets = text.startswith("[") and text.endswith("]")
+    address = text[1:-1] if in_brackets else text
     try:
-        return Exemption(network=ip_network(text, strict=False), port=port)
+        return Exemption(network=ip_network(address, strict=False), port=port)
     except ValueError:
         domain = _DOMAIN.fullmatch(text)
     if domain is None or _is_number(text):

@@ -287,6 +287,13 @@ def test_this_machine_may_be_a_provider_where_that_is_allowed(tmp_path):
     assert not one(tmp_path, "model: claude-*", rest=LOOPBACK).plaintext_ok
 
 
+def test_a_providers_own_host_may_be_inside(tmp_path):
+    """As where a company's DNS leads it to a relay of its own."""
+    rest = MASTER + "providers: {anthropic: {allow_private: true}}\n"
+
+    assert one(tmp_path, "model: claude-*", rest=rest).allow_private
+
+
 def test_a_private_provider_passes_its_leave_on(tmp_path):
     rest = MASTER + (
         "providers: {anthropic: {api_base: 'https://10.0.0.7', allow_private: true}}\n"

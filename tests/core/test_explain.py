@@ -1,12 +1,14 @@
 """An explanation is what happens: it can be carried out, and quotes no value."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from byok.core.egress import EgressProxy
 from byok.core.errors import Refusal
 from byok.core.exchange import SINGLE_USER, Decided, Gateway, decide, lay_out
 from byok.core.explain import Setting, explain
@@ -201,6 +203,17 @@ def test_it_says_who_asks_for_what_and_where_it_goes():
     }
     assert data["verdict"] == "allow"
     assert data["refusal"] is None
+
+
+def test_it_says_through_which_proxy():
+    via = EgressProxy(host="proxy.corp", port=3128)
+    through = replace(deployment("main"), via=via)
+
+    data = explained(facts(API_KEY), gateway(through, auth=ON))
+
+    assert data["request"]["via"] == "http://proxy.corp:3128"
+    first = render(data).splitlines()[0]
+    assert first.endswith("-> https://api.anthropic.com via http://proxy.corp:3128")
 
 
 def test_a_value_is_its_length_and_for_credentials_a_fingerprint():

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from byok.core.egress import EgressProxy
 from byok.core.exchange import SINGLE_USER
 from byok.core.explain import Setting, explain
 from byok.core.record_text import describe, explanation_of
@@ -49,6 +50,17 @@ def logging(name: str, level: str):
         {"id": f"log-{level}", "match": {"header": {"name": name}}}
         | {"action": {"log": level}},
     )
+
+
+def test_a_record_says_through_which_proxy():
+    via = EgressProxy(host="proxy.corp", port=3128)
+    through = replace(deployment(), via=via)
+
+    record = recorded(facts(API_KEY), gateway(through, auth=ON))
+
+    VALIDATOR.validate(record)
+    assert record["request"]["via"] == "http://proxy.corp:3128"
+    EXPLANATIONS.validate(explanation_of(record))
 
 
 def test_a_record_says_who_asked_for_what_and_what_came_of_it():

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from byok.core.egress import EgressProxy
 from byok.core.exchange import MASTER_KEY_ID, SINGLE_USER, Caller
 from byok.core.keys import Peppers, VirtualKey
 from byok.core.replay import (
@@ -293,6 +294,19 @@ def test_another_destination_is_a_change():
     assert told(replayed) == [
         "destination: https://api.anthropic.com -> https://relay.example.net"
     ]
+
+
+def test_another_way_to_it_is_a_change():
+    record = recorded(facts(API_KEY), gateway(auth=ON))
+    via = EgressProxy(host="proxy.corp", port=3128)
+
+    replayed = again(record, gateway(replace(deployment(), via=via), auth=ON))
+
+    (change,) = told(replayed)
+    assert change == (
+        "destination: https://api.anthropic.com ->"
+        " https://api.anthropic.com via http://proxy.corp:3128"
+    )
 
 
 def test_a_model_that_is_gone_is_the_whole_change():

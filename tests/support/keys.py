@@ -26,6 +26,7 @@ MARKERS: dict[str, str] = {
     "opaque token": "CANARYrdxqkz",
     "azure key": "CANARYsfvzwq",
     "basic password": "CANARYtgkxzv",
+    "proxy password": "CANARYughvkq",
     "jwt": "CANARYvhqzwb",
     "key pepper": "CANARYwjxvqk",
     "store password": "CANARYxkzqvd",
@@ -62,6 +63,7 @@ COOKIE = planted("session=", "cookie", length=56)
 OPAQUE_TOKEN = planted("", "opaque token", length=48)
 AZURE_KEY = planted("", "azure key", length=32)
 BASIC_PASSWORD = planted("", "basic password", length=24)
+PROXY_PASSWORD = planted("", "proxy password", length=24)
 JWT = planted("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm5lIn0.", "jwt", length=84)
 STORE_PASSWORD = planted("", "store password", length=24)
 
@@ -88,6 +90,7 @@ ALL_CANARIES: tuple[str, ...] = (
     OPAQUE_TOKEN,
     AZURE_KEY,
     BASIC_PASSWORD,
+    PROXY_PASSWORD,
     JWT,
     STORE_PASSWORD,
     PROMPT,

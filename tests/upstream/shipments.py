@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from byok.core.egress import EgressProxy
 from byok.core.exchange import Decided, Planned
 from byok.core.facts import Headers
 from byok.core.providers import Origin
@@ -28,6 +29,7 @@ def deployment(
     api_key: str | None = None,
     plaintext_ok: bool = True,
     allow_private: bool = False,
+    via: EgressProxy | None = None,
     ca_file: str | None = None,
     connect_timeout_s: float = 5.0,
 ) -> Deployment:
@@ -41,6 +43,7 @@ def deployment(
         trusted=frozenset(trusted),
         plaintext_ok=plaintext_ok,
         allow_private=allow_private,
+        via=via,
         ca_file=ca_file,
         connect_timeout_s=connect_timeout_s,
     )
