@@ -179,6 +179,10 @@ class Assembly:
             places=places,
             access=access,
             exposed=name if general.expose_decision_headers else "",
+            classify=partial(
+                gateway.plans.class_table.classify,
+                gateway_names=gateway.plans.gateway_names,
+            ),
             let_go=partial(self._let_go, config.secrets, providers),
         )
         return replace(config, gateway=gateway), made

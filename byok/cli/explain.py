@@ -24,6 +24,7 @@ from byok.cli.request_input import (
 from byok.config import Config, ConfigError, load
 from byok.core.explain_text import render
 from byok.core.supposed import PLACEHOLDERS
+from byok.policy.declared import ClassTable
 
 DENIED = 3
 
@@ -151,7 +152,10 @@ def explain_request(  # noqa: PLR0917 - one parameter for each option
     """
     environment = SupposedEnvironment()
     config = _config(config_path, environment)
-    described = _described(curl, request_path, headers, route, body_path)
+    table = config.gateway.plans.class_table
+    described = _described(
+        curl, request_path, headers, route, body_path, class_table=table
+    )
     given = described != RequestInput() or stream or any((key, model, deployment, tags))
     if (from_log or replay) and (given or (from_log and replay)):
         raise click.UsageError("a recorded request is explained as it was, and alone")
@@ -202,15 +206,17 @@ def _described(
     headers: tuple[str, ...],
     route: str | None,
     body_path: Path | None,
+    *,
+    class_table: ClassTable,
 ) -> RequestInput:
     out = RequestInput()
     try:
         if request_path is not None:
             out = merged(out, parse_raw(request_path.read_bytes(), os.environ))
         if curl is not None:
-            out = merged(out, parse_curl(curl, os.environ))
+            out = merged(out, parse_curl(curl, os.environ, class_table))
         for text in headers:
-            out = merged(out, parse_header(text, os.environ))
+            out = merged(out, parse_header(text, os.environ, class_table))
     except RequestInputError as error:
         raise click.UsageError(str(error)) from None
     if route is not None:

@@ -7,14 +7,16 @@ so that nobody has to type a real secret to ask where it would go.
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from urllib.parse import urlsplit
 
 from byok.core.carriers import CARRIERS
 from byok.core.facts import Headers
 from byok.core.supposed import PLACEHOLDERS, UnknownPlaceholderError, filled
 from byok.policy.classes import GATEWAY, find_credential
+from byok.policy.declared import NOTHING_DECLARED, ClassTable
 from byok.policy.lookalikes import lookalikes
 
 _ENVIRONMENT = re.compile(r"@env:([A-Za-z_][A-Za-z0-9_]*)\Z")
@@ -36,8 +38,16 @@ class RequestInput:
     warnings: tuple[str, ...] = ()
 
 
-def parse_header(text: str, environment: Mapping[str, str]) -> RequestInput:
-    """Read one `Name: value`, with placeholders and `@env:NAME` filled in."""
+def parse_header(
+    text: str,
+    environment: Mapping[str, str],
+    class_table: ClassTable = NOTHING_DECLARED,
+) -> RequestInput:
+    """
+    Read one `Name: value`, with placeholders and `@env:NAME` filled in.
+
+    *class_table* says what a secret looks like that ought not to be typed.
+    """
     name, colon, value = text.partition(":")
     name = name.strip().lower()
     if not colon or not name:
@@ -47,7 +57,8 @@ def parse_header(text: str, environment: Mapping[str, str]) -> RequestInput:
         )
     value = value.strip()
     warnings: tuple[str, ...] = ()
-    if find_credential(_bytes(value)) or _is_given_key(name, value):
+    shaped = class_table.find_credential(_bytes(value))
+    if shaped or _is_given_key(name, value):
         warnings = (_typed_secret(name, value),)
     value = _filled(name, value, environment)
     return RequestInput(
@@ -94,7 +105,11 @@ def _filled(name: str, value: str, environment: Mapping[str, str]) -> str:
         raise RequestInputError(str(error)) from None
 
 
-def parse_curl(command: str, environment: Mapping[str, str]) -> RequestInput:
+def parse_curl(
+    command: str,
+    environment: Mapping[str, str],
+    class_table: ClassTable = NOTHING_DECLARED,
+) -> RequestInput:
     """Read a `curl ...` command as a shell would split it."""
     try:
         words = shlex.split(command.replace("\\\n", " "))
@@ -102,16 +117,17 @@ def parse_curl(command: str, environment: Mapping[str, str]) -> RequestInput:
         raise RequestInputError(f"the curl command is not complete: {error}") from None
     if not words or words[0].rpartition("/")[2] != "curl":
         raise RequestInputError("a curl command begins with the word curl")
+    read = partial(parse_header, environment=environment, class_table=class_table)
     out = RequestInput()
     rest = iter(words[1:])
     for word in rest:
         option, _, attached = word.partition("=")
         if word.startswith("--") and attached:
-            out = _with_curl_option(out, option, attached, environment)
+            out = _with_curl_option(out, option, attached, read)
         elif word in _CURL_WITH_VALUE:
-            out = _with_curl_option(out, word, next(rest, ""), environment)
+            out = _with_curl_option(out, word, next(rest, ""), read)
         elif word[:2] in _CURL_SHORT and len(word) > len("-H"):
-            out = _with_curl_option(out, word[:2], word[2:], environment)
+            out = _with_curl_option(out, word[:2], word[2:], read)
         elif not word.startswith("-"):
             out = _with_url(out, word)
     if out.path is None:
@@ -140,14 +156,17 @@ _CURL_WITH_VALUE = (
 
 
 def _with_curl_option(
-    out: RequestInput, option: str, value: str, environment: Mapping[str, str]
+    out: RequestInput,
+    option: str,
+    value: str,
+    read: Callable[[str], RequestInput],
 ) -> RequestInput:
     if option in ("-H", "--header"):
-        return merged(out, parse_header(value, environment))
+        return merged(out, read(value))
     if option in ("-A", "--user-agent"):
-        return merged(out, parse_header(f"user-agent: {value}", environment))
+        return merged(out, read(f"user-agent: {value}"))
     if option in ("-b", "--cookie"):
-        return merged(out, parse_header(f"cookie: {value}", environment))
+        return merged(out, read(f"cookie: {value}"))
     if option in ("-X", "--request"):
         return replace(out, method=value.upper())
     if option == "--url":

@@ -11,8 +11,9 @@ from functools import lru_cache
 from byok.core.answer_headers import KNOWN, KNOWN_PREFIXES, relayed_headers
 from byok.core.specimens import BY_NAME
 from byok.core.walk import matches_of
-from byok.policy import classes, slot
+from byok.policy import slot
 from byok.policy.cells import Texts
+from byok.policy.declared import NOTHING_DECLARED, ClassTable
 from byok.policy.match import Glob
 from byok.policy.outcome import Headers
 from byok.policy.rules import Direction, Rule
@@ -31,11 +32,16 @@ def about_answers(rules: Iterable[Rule]) -> tuple[Rule, ...]:
     )
 
 
-def answer_fields(rules: Iterable[Rule], source: str) -> tuple[Headers, ...]:
+def answer_fields(
+    rules: Iterable[Rule],
+    source: str,
+    *class_tables: ClassTable,
+) -> tuple[Headers, ...]:
     """
     Return a field for each kind that *rules* can tell apart, by itself.
 
-    They are those that go back where the credential of *source* was sent.
+    What *class_tables* declare are kinds of their own. The fields are those that go
+    back where the credential of *source* was sent.
     """
     written = [
         name
@@ -49,7 +55,9 @@ def answer_fields(rules: Iterable[Rule], source: str) -> tuple[Headers, ...]:
     patterns += [Glob(name.decode("latin-1"), exact=True) for name in written]
     return tuple(
         found
-        for name in _names(tuple(dict.fromkeys(patterns)))
+        for name in _names(
+            tuple(dict.fromkeys(patterns)), class_tables or (NOTHING_DECLARED,)
+        )
         if (found := goes_back(((name, b"value-of-" + name),), source))
     )
 
@@ -61,14 +69,17 @@ def goes_back(fields: Headers, source: str) -> Headers:
 
 
 @lru_cache(maxsize=64)
-def _names(patterns: tuple[Glob, ...]) -> tuple[bytes, ...]:
+def _names(
+    patterns: tuple[Glob, ...], class_tables: tuple[ClassTable, ...]
+) -> tuple[bytes, ...]:
     asked = Texts(patterns)
     found: dict[object, bytes] = {}
-    for text in _candidates(patterns):
+    declared = tuple(each.name for table in class_tables for each in table.names)
+    for text in _candidates((*patterns, *declared)):
         name = text.encode()
         cell = (
             asked.signature(text),
-            classes.class_of_name(name),
+            *(table.class_of_name(name) for table in class_tables),
             *(bool(goes_back(((name, b""),), each)) for each in slot.PAYERS),
         )
         found.setdefault(cell, name)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from byok.core.errors import ErrorKind, Refusal
 from byok.core.secret import Secret
 from byok.policy import classes
-from byok.policy.classes import find_credential, has_bearer_scheme, without_scheme
+from byok.policy.classes import has_bearer_scheme, without_scheme
 from byok.policy.declared import NOTHING_DECLARED, ClassTable
 from byok.policy.outcome import Headers
 
@@ -70,15 +70,17 @@ def find_key(
             if shape is not None and shape != classes.GATEWAY:
                 continue
             if carrier == b"authorization" and not has_bearer_scheme(value):
-                return _wrong_scheme(headers)
+                return _wrong_scheme(headers, class_table)
             key = without_scheme(value)
             if key:
                 return Presented(carrier=carrier.decode(), key=Secret.from_bytes(key))
     return refuse(
         headers,
         code="auth.missing-key",
+        class_table=class_table,
         message=(
-            f"No byok key came with this request ({seen(headers)}). Send it as"
+            "No byok key came with this request"
+            f" ({seen(headers, class_table=class_table)}). Send it as"
             f" {shown(order[0])}: in Claude Code, set {_variable(order[0])}."
         ),
     )
@@ -97,10 +99,11 @@ def variable_of(carrier: bytes) -> str:
     return _OWN_VARIABLES.get(carrier, "ANTHROPIC_CUSTOM_HEADERS")
 
 
-def _wrong_scheme(headers: Headers) -> Refusal:
+def _wrong_scheme(headers: Headers, class_table: ClassTable) -> Refusal:
     return refuse(
         headers,
         code="auth.scheme",
+        class_table=class_table,
         message=(
             "The Authorization header does not use the Bearer scheme. Send"
             ' "Authorization: Bearer <your byok key>", or put the key in'
@@ -109,7 +112,9 @@ def _wrong_scheme(headers: Headers) -> Refusal:
     )
 
 
-def refuse_key(headers: Headers, carrier: str) -> Refusal:
+def refuse_key(
+    headers: Headers, carrier: str, class_table: ClassTable = NOTHING_DECLARED
+) -> Refusal:
     """
     Return the one refusal of a key that opens nothing.
 
@@ -119,6 +124,7 @@ def refuse_key(headers: Headers, carrier: str) -> Refusal:
     return refuse(
         headers,
         code="auth.invalid-key",
+        class_table=class_table,
         message=(
             f"The byok key in {shown(carrier.encode())} is not accepted: it is"
             " unknown, expired or blocked. Compare it with the key you were given (in"
@@ -128,23 +134,31 @@ def refuse_key(headers: Headers, carrier: str) -> Refusal:
     )
 
 
-def refuse(headers: Headers, *, code: str, message: str) -> Refusal:
+def refuse(
+    headers: Headers,
+    *,
+    code: str,
+    message: str,
+    class_table: ClassTable = NOTHING_DECLARED,
+) -> Refusal:
     """
     Return a refusal about identity or credentials.
 
     A 401 makes a client with a claude.ai login spend its refresh token, so where
     the request carries one the status is 403.
     """
-    status, kind = identity_status(headers)
+    status, kind = identity_status(headers, class_table)
     return Refusal(status=status, kind=kind, code=code, message=message)
 
 
-def identity_status(headers: Headers) -> tuple[int, ErrorKind]:
+def identity_status(
+    headers: Headers, class_table: ClassTable = NOTHING_DECLARED
+) -> tuple[int, ErrorKind]:
     """Return the status and type of a refusal about identity."""
     for name, value in headers:
         if (
             name == b"authorization"
-            and find_credential(value) == classes.ANTHROPIC_OAUTH
+            and class_table.find_credential(value) == classes.ANTHROPIC_OAUTH
         ):
             return 403, "permission_error"
     return 401, "authentication_error"
@@ -163,7 +177,11 @@ _WORDS = {
 }
 
 
-def seen(headers: Headers, ours: Collection[bytes] = ()) -> str:
+def seen(
+    headers: Headers,
+    ours: Collection[bytes] = (),
+    class_table: ClassTable = NOTHING_DECLARED,
+) -> str:
     """
     Say which credentials came, by header and class; never a value.
 
@@ -171,14 +189,18 @@ def seen(headers: Headers, ours: Collection[bytes] = ()) -> str:
     """
     found: list[str] = []
     for name, value in headers:
-        if not classes.class_of_name(name).startswith("credential."):
+        by_name = class_table.class_of_name(name)
+        if not by_name.startswith("credential."):
             continue
         header = shown(name)
         if not value:
             found.append(f"{header} is empty")
             continue
         is_ours = classes.holds_gateway_credential(value, ours)
-        cls = classes.GATEWAY if is_ours else find_credential(value)
+        cls = classes.GATEWAY if is_ours else class_table.find_credential(value)
+        if cls is None and by_name != classes.class_of_name(name):
+            # The operator has said what stands in this header, whatever it looks like.
+            cls = by_name
         found.append(f"{header} holds {named(cls)}")
     return "; ".join(found) if found else "no credential at all came"
 

@@ -187,7 +187,9 @@ def decide(
         upstream_model=found.model_for(model),
         context=context,
         outcome=outcome,
-        refusal=_refusal(facts, found, outcome, carrier=caller.carrier, ours=secrets),
+        refusal=_refusal(
+            facts, found, outcome, plan, carrier=caller.carrier, ours=secrets
+        ),
         plan=plan,
     )
 
@@ -381,6 +383,7 @@ def _refusal(
     facts: RequestFacts,
     found: Deployment,
     outcome: Outcome,
+    plan: Plan,
     *,
     carrier: str,
     ours: Collection[bytes],
@@ -413,13 +416,18 @@ def _refusal(
             ),
             rule=floor.PLAINTEXT,
         )
-    status, kind = identity_status(facts.headers)
+    status, kind = identity_status(facts.headers, plan.class_table)
     return Refusal(
         status=status,
         kind=kind,
         code=credential.denied,
         message=why_none_leaves(
-            facts.headers, found, credential, carrier=carrier, ours=ours
+            facts.headers,
+            found,
+            credential,
+            carrier=carrier,
+            ours=ours,
+            class_table=plan.class_table,
         ),
         rule=credential.removed[0].rule if credential.removed else None,
     )

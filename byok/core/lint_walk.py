@@ -150,7 +150,8 @@ class Linter:
             return
         # It was not refused, or there were no answer.
         plan = cast("Decided", result.decided).plan.response
-        for fields in ((), *answer_fields(rules, result.source)):
+        every = answer_fields(rules, result.source, self._walk.class_table)
+        for fields in ((), *every):
             outcome = plan.apply(fields, result.source)
             without = partial(self._answer_without, result, fields, outcome.sends)
             for verdict in outcome.verdicts:
@@ -289,7 +290,7 @@ class Linter:
             rule = result.rule_on(each)
             if rule is None or rule.action is not Action.RENAME:
                 continue
-            there = _specimen(rule.rename_to, b"value-that-is-there")
+            there = self._specimen(rule.rename_to, b"value-that-is-there")
             request = result.request
             more = self._walk.pose(request.place, request.context, (*some, there))
             both = None if more is None else self._walk.decide(more)
@@ -306,7 +307,7 @@ class Linter:
     def _check_beta(
         self, place: Place, context: Context, credentials: Sequence[Specimen]
     ) -> None:
-        beta = _specimen(b"anthropic-beta", b"oauth-2025-04-20")
+        beta = self._specimen(b"anthropic-beta", b"oauth-2025-04-20")
         for each in credentials:
             if each.kind.cls != classes.ANTHROPIC_OAUTH or not each.kind.own_slot:
                 continue
@@ -325,6 +326,11 @@ class Linter:
                     " without",
                     "Forward anthropic-* to the same host.",
                 )
+
+    def _specimen(self, name: bytes, value: bytes) -> Specimen:
+        cls = self._walk.class_table.class_of_name(name)
+        kind = Classified(cls=cls, how=How.NAME)
+        return Specimen(name=name, value=value, kind=kind, token=value)
 
     def _add(self, code: str, rule: Rule, message: str, remedy: str) -> None:
         told = rule.where.file not in self._shipped
@@ -367,8 +373,3 @@ def _is_about_credentials(rule: Rule) -> bool:
     credentials = [each for each in classes.CLASSES if each.startswith("credential.")]
     asked = rule.match.header.cls
     return any(glob.matches(cls) for glob in asked for cls in credentials)
-
-
-def _specimen(name: bytes, value: bytes) -> Specimen:
-    kind = Classified(cls=classes.class_of_name(name), how=How.NAME)
-    return Specimen(name=name, value=value, kind=kind, token=value)

@@ -14,7 +14,7 @@ from byok.core.exchange import Decided, Gateway
 from byok.core.walk import Place, Posed, Walk, matches_of
 from byok.policy import slot
 from byok.policy.match import Context, Match
-from byok.policy.outcome import Headers, Injection
+from byok.policy.outcome import Headers
 from byok.policy.responses import ResponseOutcome
 from byok.policy.rules import Rule
 from byok.policy.slot import CredentialPolicy, OnMissing
@@ -54,7 +54,8 @@ def _at(
     if isinstance(now, Refusal) or isinstance(then, Refusal):
         return
     for source in _paid_by_us(now):
-        for fields in ((), *answer_fields(both, source)):
+        tables = walk.class_table, old.plans.class_table
+        for fields in ((), *answer_fields(both, source, *tables)):
             walk.count()
             after = now.plan.response.apply(fields, source)
             before = then.plan.response.apply(fields, source)
@@ -80,13 +81,3 @@ def _compared(
         if value in seen - hidden:
             text = f"{name.decode('latin-1')} of an answer goes back and stayed here"
             yield Shown(request=request, what=text, rule=verdict.rule)
-    known = {each.rule.inject for each in before.injections if each.applied}
-    for each in after.injections:
-        if _is_secret(each) and each.rule.inject not in known:
-            text = f"a secret of the operator goes back in {each.name}"
-            yield Shown(request=request, what=text, rule=each.rule)
-
-
-def _is_secret(injection: Injection) -> bool:
-    inject = injection.rule.inject
-    return injection.applied and inject is not None and bool(inject.reference)

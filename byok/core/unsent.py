@@ -18,6 +18,7 @@ from byok.core.carriers import (
 from byok.core.providers import PROVIDERS
 from byok.core.routing import Deployment
 from byok.policy import classes, floor, slot
+from byok.policy.declared import NOTHING_DECLARED, ClassTable
 from byok.policy.outcome import Headers
 from byok.policy.slot import CredentialDecision
 
@@ -29,6 +30,7 @@ def why_none_leaves(
     *,
     carrier: str,
     ours: Collection[bytes],
+    class_table: ClassTable = NOTHING_DECLARED,
 ) -> str:
     """
     Say what became of each credential in *headers*, and what to do.
@@ -48,10 +50,11 @@ def why_none_leaves(
             else "The deployment's own key may not be used instead."
         )
         return readable(" ".join((*sentences, own)))
+    came = seen(headers, ours, class_table)
     return readable(
         f"No credential for {found.provider} came with this request"
-        f" ({seen(headers, ours)}), and the deployment {found.name} has no key of its"
-        f" own. {_what_to_send(found.provider, carrier.encode())}"
+        f" ({came}), and the deployment {found.name} has no key of its own."
+        f" {_what_to_send(found.provider, carrier.encode())}"
     )
 
 

@@ -18,7 +18,7 @@ from byok.core.harmless import Harmless
 from byok.core.routes import check_path, split_target, without_prefix
 from byok.core.secret import Secret
 from byok.logs.live import LiveSecrets
-from byok.policy.classes import COOKIE, classify, without_scheme
+from byok.policy.classes import COOKIE, without_scheme
 from byok.web import answers
 from byok.web.downstream import Downstream, refusal_of
 from byok.web.generation import Current, Generation
@@ -39,6 +39,7 @@ class Front:
         self._current = current
         self._live = live
         self._harmless = Harmless()
+        self._classify = current.generation.classify
         self._answering: set[Deferred[None]] = set()
         self._is_stopping = False
 
@@ -99,6 +100,10 @@ class Front:
 
     def _credentials_in(self, headers: Headers) -> Sequence[Secret]:
         """Return every value that is somebody's credential or cookie, sans scheme."""
+        classify = self._current.generation.classify
+        if classify is not self._classify:
+            # What is harmless by one configuration may be a key by the next.
+            self._classify, self._harmless = classify, Harmless()
         found = []
         for name, value in self._harmless.unknown(headers):
             kind = classify(name, value)

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from byok.policy import classes
+from byok.policy.classes import Classified
 from byok.web.access import AccessLog
 from byok.web.places import Place
 
@@ -26,6 +28,7 @@ class Generation:
     """
     What answers requests by one configuration, under the name *id*.
 
+    *classify* says what a field is, as far as that shows without its caller.
     *exposed* is what callers are told of its name: nothing, unless they are to know.
     *let_go* is called when no request needs it any more.
     """
@@ -37,12 +40,14 @@ class Generation:
         places: Table,
         access: AccessLog,
         exposed: str = "",
+        classify: Callable[[bytes, bytes], Classified] = classes.classify,
         let_go: Callable[[], None] = lambda: None,
     ) -> None:
         self.id = id
         self.places = places
         self.access = access
         self.exposed = exposed
+        self.classify = classify
         self.visits = 0
         self.let_go = let_go
 

@@ -72,7 +72,7 @@ class Identity:
         if isinstance(found, Refusal):
             return found
         if found is None:
-            return carriers.refuse_key(headers, presented.carrier)
+            return carriers.refuse_key(headers, presented.carrier, self._class_table)
         caller = Caller.of_key(found, presented.carrier, presented.key)
         return await self._with_others(caller, headers, query, peer)
 

@@ -13,7 +13,6 @@ from byok.core.exchange import (
 from byok.core.facts import Headers, RequestFacts
 from byok.core.routes import CHAT_COMPLETIONS, MESSAGES
 from byok.core.secret import fingerprint
-from byok.policy.classes import classify
 from byok.web.identity import Identity
 from byok.web.visit import Visit
 
@@ -47,7 +46,7 @@ class WhoAmI:
                 "carrier": caller.carrier or None,
                 "user": caller.user or None,
                 "team": caller.team or None,
-                "credentials": _seen(headers, gateway_secrets(caller, self._gateway)),
+                "credentials": _seen(headers, caller, self._gateway),
                 "models": [
                     self._model(visit, caller, name)
                     for name in self._names()
@@ -99,10 +98,15 @@ class WhoAmI:
         return decide(facts, caller, self._gateway)
 
 
-def _seen(headers: Headers, secrets: tuple[bytes, ...]) -> list[dict[str, object]]:
+def _seen(
+    headers: Headers, caller: Caller, gateway: Gateway
+) -> list[dict[str, object]]:
+    plans, secrets = gateway.plans, gateway_secrets(caller, gateway)
     credentials: list[dict[str, object]] = []
     for name, value in headers:
-        kind = classify(name, value, gateway_secrets=secrets)
+        kind = plans.class_table.classify(
+            name, value, gateway_names=plans.gateway_names, gateway_secrets=secrets
+        )
         if kind.is_credential and value:
             credentials.append(
                 {

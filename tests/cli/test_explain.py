@@ -199,6 +199,27 @@ def test_a_given_key_on_the_command_line_is_warned_about_and_not_repeated(
     assert stood_for["warnings"] == []
 
 
+def test_a_declared_secret_on_the_command_line_is_warned_about(terminal):
+    declared = terminal.config.with_name("classes.yaml")
+    declared.write_text(
+        "apiVersion: byok/v1\nkind: Classes\nmetadata: {name: corp}\n"
+        "shapes: [{prefix: corp_live_, class: credential.other}]\n"
+    )
+    header = "x-corp: corp_live_12345678"
+    assert terminal.explain(headers=(header,))["warnings"] == []
+    text = terminal.config.read_text()
+    terminal.config.write_text(f"{text}\npolicy_files: [classes.yaml]\n")
+    curl = f"curl http://localhost:4000/v1/messages -H '{header}'"
+
+    for typed in (
+        terminal.explain(headers=(header,)),
+        terminal.explain("--curl", curl, headers=()),
+    ):
+        (warning,) = typed["warnings"]
+        assert warning.startswith("W301 the value of x-corp has the shape")
+        assert "12345678" not in json.dumps(typed)
+
+
 def test_of_a_route_that_nobody_answers_no_model_is_assumed(terminal):
     nobodys = terminal.explain("--route", "/v1/nothing")
 

@@ -9,13 +9,20 @@ from byok.core.carriers import (
     Presented,
     carriers,
     find_key,
+    identity_status,
     refuse,
     refuse_key,
     seen,
 )
 from byok.core.errors import Refusal
-from byok.policy.classes import ANTHROPIC_API_KEY, GATEWAY
-from byok.policy.declared import ClassTable, DeclaredShape
+from byok.policy.classes import (
+    ANTHROPIC_API_KEY,
+    ANTHROPIC_OAUTH,
+    GATEWAY,
+    OPENAI_API_KEY,
+)
+from byok.policy.declared import ClassTable, DeclaredName, DeclaredShape
+from byok.policy.match import Glob
 from byok.policy.outcome import Headers
 from tests.policy import hostile
 from tests.support import keys
@@ -256,6 +263,33 @@ def test_a_refusal_has_the_code_and_message_it_is_given():
 def test_what_came_is_told_by_header_and_class(headers, words):
     names = tuple(name.decode() for name, _ in headers)
     assert seen(headers) == (words % names if "%s" in words else words)
+
+
+def test_what_is_declared_is_told_by_its_class():
+    table = ClassTable(
+        [DeclaredName(name=Glob("x-corp-badge"), cls=OPENAI_API_KEY)],
+        [DeclaredShape(prefix="corp_live_", cls=GATEWAY)],
+    )
+    headers = ((b"x-corp-badge", b"Ann"), (b"x-api-key", b"corp_live_12345678"))
+
+    assert seen(headers) == "the API key header holds a value of no known shape"
+    assert seen(headers, class_table=table) == (
+        "x-corp-badge holds an OpenAI API key; the API key header holds a byok key"
+    )
+
+
+def test_a_declared_login_is_refused_without_a_401():
+    table = ClassTable((), [DeclaredShape(prefix="corp_live_", cls=ANTHROPIC_OAUTH)])
+    login = (b"authorization", b"Bearer corp_live_12345678")
+    bare = (b"authorization", b"corp_live_")
+
+    assert identity_status((login,)) == (401, "authentication_error")
+    assert identity_status((login,), table) == (403, "permission_error")
+    for headers, expected in (((login,), 403), ((bare,), 401)):
+        found = find_key(headers, CARRIERS, table)
+        assert isinstance(found, Refusal)
+        assert found.status == expected
+    assert refuse_key((login,), "x-byok-key", table).status == 403
 
 
 @given(hostile.headers(hostile.GATEWAY_KEY), st.sampled_from([None, "x-company-key"]))

@@ -9,7 +9,10 @@ from byok.core.carriers import CARRIERS
 from byok.core.keys import VirtualKey
 from byok.core.lint import Known, lint
 from byok.core.walk import Subject
+from byok.policy import classes
+from byok.policy.declared import ClassTable, DeclaredName
 from byok.policy.lint import Level
+from byok.policy.match import Glob
 from byok.policy.rules import Tier
 from tests.core import asking
 from tests.core.asking import RELAY, deployment, gateway, rules_at, switches
@@ -37,8 +40,10 @@ def answers(tier, name, action, **more):
     return tier, {"direction": "response", "match": match, "action": action, **more}
 
 
-def odd(*written, deployments=(SHARED,), auth=OWN_KEYS, known=NOBODY, limit=200_000):
-    found = gateway(*deployments, rules=rules(*written), auth=auth)
+def odd(
+    *written, deployments=(SHARED,), auth=OWN_KEYS, known=NOBODY, limit=200_000, **more
+):
+    found = gateway(*deployments, rules=rules(*written), auth=auth, **more)
     subject = Subject(gateway=found, carriers=CARRIERS)
     return lint(
         subject,
@@ -462,6 +467,21 @@ SERVED_BY = {"inject": {"name": "x-served-by", "value": "1"}}
 )
 def test_rules_about_answers_are_tried_on_answers(written, found):
     assert codes(*written) == found
+
+
+def test_rules_about_a_declared_class_are_tried_on_answers_of_it():
+    traces = (
+        Tier.TEAM,
+        {
+            "direction": "response",
+            "match": {"header": {"class": "tracing", "name": "x-our-*"}},
+            "action": "strip",
+        },
+    )
+    table = ClassTable([DeclaredName(name=Glob("x-our-corp"), cls=classes.TRACING)])
+
+    assert codes(traces) == [("L01", "r0")]
+    assert codes(traces, class_table=table) == []
 
 
 # Keys

@@ -18,6 +18,7 @@ from byok.core.specimens import GATEWAY_KEY
 from byok.core.walk import Subject, Walk
 from byok.policy import classes, floor, plan
 from byok.policy.assertions import Assertion, read_assertions
+from byok.policy.declared import ClassTable, DeclaredName
 from byok.policy.match import Glob
 from byok.policy.outcome import Headers
 from byok.policy.plans import Plans
@@ -463,21 +464,18 @@ def test_an_answer_that_there_was_not_is_told_of_the_request():
     assert found.status is Status.FAIL
 
 
-def test_a_secret_that_goes_back_anew_is_named():
-    secret = {
-        "id": "s",
-        "direction": "response",
-        "action": {"inject": {"name": "x-corp", "secret": "os.environ/CORP"}},
-    }
-    (one,) = rules_at(Tier.MODEL, secret, deployment_name="anthropic-main")
-    assert one.inject is not None
-    filled = replace(one, inject=replace(one.inject, value=b"corp"))
+def test_what_was_declared_to_stay_and_is_no_more_goes_back_anew():
+    stays = on_answers("strip", "", match={"header": {"class": "tracing"}})
+    rules = rules_at(Tier.SETTINGS, stays)
+    table = ClassTable([DeclaredName(name=Glob("x-our-*"), cls=classes.TRACING)])
+    old = subject(MORE_MAIN, rules=rules, class_table=table)
+    new = subject(MORE_MAIN, rules=rules)
 
-    found = proof("P6", subject(MORE_MAIN, rules=[filled]), against=subject(MORE_MAIN))
+    (said,) = messages(proof("P6", new, against=old))
 
-    assert messages(found) == ["a secret of the operator goes back in x-corp"]
-    both = subject(MORE_MAIN, rules=[filled])
-    assert proof("P6", both, against=both).status is Status.PASS
+    assert said.startswith("x-our-")
+    assert said.endswith("of an answer goes back and stayed here")
+    assert messages(proof("P6", old, against=new)) == []
 
 
 def test_answers_count_as_cells():

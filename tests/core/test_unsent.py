@@ -8,7 +8,9 @@ from byok.core.carriers import CUSTOM
 from byok.core.exchange import Caller, Decided, decide
 from byok.core.routes import CHAT_COMPLETIONS
 from byok.core.secret import Secret
+from byok.policy import slot
 from byok.policy.rules import Tier
+from byok.policy.slot import CredentialPolicy
 from tests.core.asking import (
     DEVELOPER,
     GATEWAY_KEY,
@@ -165,3 +167,15 @@ def test_the_reason_of_the_rule_that_took_a_credential_is_told(why, said):
         "mine.no-keys",
     )
     assert said in decided.refusal.message
+
+
+def test_what_the_order_leaves_out_is_said_to_be_left_out():
+    order = CredentialPolicy(order=(slot.CLIENT_API_KEY,))
+    at = gateway(deployment(), auth=ON, credential=order)
+    decided = decide(facts(OAUTH, GATEWAY_KEY), DEVELOPER, at)
+
+    assert isinstance(decided, Decided)
+    assert decided.refusal is not None
+    assert decided.refusal.code == "credential.not-forwarded"
+    assert decided.refusal.rule == "credential.order"
+    assert "credential.order has no place for it" in decided.refusal.message

@@ -22,7 +22,9 @@ shapes:
   - {prefix: corp_tick_, class: credential.other}
 names:
   - {class: tracing, names: ["x-corp-trace-*"]}
+  - {class: credential.other, names: [x-corp-badge]}
 """
+BADGE = "badge of Ann 8271"
 NOTES = {
     "id": "notes",
     "match": {"header": {"name": ["x-notes", "x-ticket"]}},
@@ -82,6 +84,23 @@ class DeclaredTests(House):
 
         self.assertNotIn(KEY, stream.getvalue())
         self.assertIn("<secret:len=26 ", json.loads(stream.getvalue())["message"])
+
+    async def test_whoami_tells_it_as_what_it_is(self):
+        answer = await self.ask(
+            request(
+                "/byok/whoami",
+                method="GET",
+                headers=(*OWN, ("x-corp-badge", BADGE), ("x-notes", f"see {TICKET}")),
+            )
+        )
+
+        seen = json.loads(answer.body)["credentials"]
+        found = {
+            each["header"]: (each["class"], each["recognised_by"]) for each in seen
+        }
+        self.assertEqual(found["x-corp-badge"], ("credential.other", "name"))
+        self.assertEqual(found["x-notes"], ("credential.other", "shape"))
+        self.assertNotIn(BADGE.encode(), answer.body)
 
     async def newest(self):
         answer = await self.ask(

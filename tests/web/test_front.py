@@ -13,6 +13,9 @@ from byok.core.errors import EgressViolation, Refusal, StoreUnavailable
 from byok.core.facts import Headers
 from byok.core.routes import Dialect
 from byok.logs.live import LiveSecrets
+from byok.policy import classes
+from byok.policy.declared import ClassTable, DeclaredName
+from byok.policy.match import Glob
 from byok.web.access import AccessLog
 from byok.web.front import Front
 from byok.web.generation import Current, Generation
@@ -237,6 +240,31 @@ class FrontTests(SynchronousTestCase):
             (line["status"], line["error"], line["client"], line["bytes_out"]),
             (431, "http.head-too-long", "192.0.2.1", len(body)),
         )
+
+    def test_what_a_generation_calls_a_credential_is_live_from_then_on(self):
+        class Badged(Told):
+            headers: Headers = ((b"x-corp-badge", b"badge-of-ann-8271"),)
+
+        seen: list[bool] = []
+
+        async def handler(visit: Visit) -> None:
+            seen.append(bool(list(self.live.spans("a badge-of-ann-8271 b"))))
+            visit.say_json(200, {})
+
+        places = Here(handler, Dialect.ANTHROPIC)
+        access = AccessLog(clock=Clock())
+        declared = DeclaredName(name=Glob("x-corp-*"), cls=classes.OTHER_CREDENTIAL)
+        table = ClassTable([declared])
+        current = Current(Generation(places=places, access=access))
+        front = Front(current, live=self.live)
+        front.take(Badged())
+        front.take(Badged())
+        current.replace(
+            Generation(places=places, access=access, classify=table.classify)
+        )
+        front.take(Badged())
+
+        self.assertEqual(seen, [False, False, True])
 
     def test_what_a_request_carries_is_live_while_it_is_here_and_no_longer(self):
         seen: list[bool] = []

@@ -19,7 +19,8 @@ from byok.core.policy_tests.trial import Bench, caller_of, facts_of
 from byok.core.routes import MESSAGES
 from byok.core.routing import Deployment
 from byok.core.supposed import filled
-from byok.policy import classes, slot
+from byok.policy import slot
+from byok.policy.declared import ClassTable
 from byok.policy.outcome import Headers, Verdict
 from byok.policy.responses import ResponseOutcome
 from byok.policy.rules import Action, Rule
@@ -67,7 +68,7 @@ def attempt_answer(given: Given, bench: Bench) -> AnswerTrial:
     return AnswerTrial(
         given=given,
         refusal=None,
-        explanation=_explained(fields, outcome),
+        explanation=_explained(fields, outcome, decided.plan.class_table),
         decided=decided,
         source=source,
         outcome=outcome,
@@ -88,7 +89,9 @@ def _source(given: Given, found: Deployment) -> str:
 _NO_ANSWER: Json = {"verdict": "deny", "slots": [], "injections": [], "sends": []}
 
 
-def _explained(fields: Headers, outcome: ResponseOutcome) -> Json:
+def _explained(
+    fields: Headers, outcome: ResponseOutcome, class_table: ClassTable
+) -> Json:
     verdicts = iter(outcome.verdicts)
     asked = list(outcome.headers)
     slots = []
@@ -97,7 +100,8 @@ def _explained(fields: Headers, outcome: ResponseOutcome) -> Json:
         is_asked = bool(asked) and asked[0] == each
         if is_asked:
             asked.pop(0)
-        slots.append(_slot(each, next(verdicts) if is_asked else None))
+        cls = class_table.class_of_name(each[0])
+        slots.append(_slot(each, cls, next(verdicts) if is_asked else None))
     return {
         "verdict": "allow",
         "slots": slots,
@@ -109,7 +113,7 @@ def _explained(fields: Headers, outcome: ResponseOutcome) -> Json:
     }
 
 
-def _slot(field_: tuple[bytes, bytes], verdict: Verdict | None) -> Json:
+def _slot(field_: tuple[bytes, bytes], cls: str, verdict: Verdict | None) -> Json:
     name = field_[0].decode("latin-1")
     action = Action.STRIP if verdict is None else verdict.action
     rule = None if verdict is None else verdict.rule
@@ -119,7 +123,7 @@ def _slot(field_: tuple[bytes, bytes], verdict: Verdict | None) -> Json:
         sent_as = rule.rename_to.decode("latin-1")
     return {
         "slot": f"header:{name}",
-        "class": classes.class_of_name(field_[0]),
+        "class": cls,
         "classified_by": "name",
         "value": {"length": len(field_[1])},
         "verdict": action.word,

@@ -12,6 +12,7 @@ from itertools import chain
 from byok.core.exchange import Decided
 from byok.policy import classes, passing
 from byok.policy.classes import Classified, How
+from byok.policy.declared import ClassTable
 from byok.policy.match import Context, Match
 from byok.policy.outcome import Injection, Outcome, Verdict
 from byok.policy.responses import ResponseOutcome
@@ -92,7 +93,7 @@ class Meter:
         """Note what *decided* shows."""
         outcome = decided.outcome
         self._note_ends(_ends_reached(outcome))
-        questions = tuple(_questions(outcome))
+        questions = tuple(_questions(outcome, decided.plan.class_table))
         source = outcome.credential.source
         self._note_held(Direction.REQUEST, questions, decided.context, source)
 
@@ -102,7 +103,7 @@ class Meter:
         """Note what an answer to *decided* shows, where *source* paid."""
         self._note_ends(_ends_of_fields(outcome.verdicts, outcome.injections))
         questions = tuple(
-            (name.decode("latin-1"), _named(name), source)
+            (name.decode("latin-1"), _named(name, decided.plan.class_table), source)
             for name, _ in outcome.headers
         )
         self._note_held(Direction.RESPONSE, questions, decided.context, source)
@@ -212,7 +213,7 @@ def _is_asking(key: _RuleKey) -> bool:
     return key[0] is Tier.REQUEST
 
 
-def _questions(outcome: Outcome) -> Iterator[_Question]:
+def _questions(outcome: Outcome, class_table: ClassTable) -> Iterator[_Question]:
     """Yield what a plan asks its rules about each field."""
     source = outcome.credential.source
     for (name, _), kind in zip(outcome.headers, outcome.kinds, strict=True):
@@ -220,11 +221,11 @@ def _questions(outcome: Outcome) -> Iterator[_Question]:
         yield text, kind, None if kind.is_provider_credential else source
         asked = passing.asked_name(name, kind)
         if asked:
-            yield asked.decode("latin-1"), _named(asked), source
+            yield asked.decode("latin-1"), _named(asked, class_table), source
 
 
-def _named(name: bytes) -> Classified:
-    return Classified(cls=classes.class_of_name(name), how=How.NAME)
+def _named(name: bytes, class_table: ClassTable) -> Classified:
+    return Classified(cls=class_table.class_of_name(name), how=How.NAME)
 
 
 def _asked(

@@ -8,6 +8,7 @@ from byok.core.policy_tests.cases import Suite
 from byok.core.policy_tests.document import read_suite
 from byok.core.policy_tests.report import Report, Result, run
 from byok.core.policy_tests.trial import Bench
+from byok.policy.declared import NOTHING_DECLARED
 from byok.policy.reader import Path, Problem
 from byok.policy.rules import Rule, Tier, Where
 from tests.core.asking import RELAY, Data, deployment, gateway, rules_at, switches
@@ -47,9 +48,15 @@ def problems(text: str) -> list[tuple[str, str]]:
     return [(each.code, ".".join(map(str, each.path))) for each in found]
 
 
-def bench(*rules: Rule, deployments=DEPLOYMENTS, auth=ON, **more) -> Bench:
+def bench(
+    *rules: Rule,
+    deployments=DEPLOYMENTS,
+    auth=ON,
+    class_table=NOTHING_DECLARED,
+    **more,
+) -> Bench:
     """Make a gateway with the switch on, and with *rules*."""
-    at = gateway(*deployments, rules=rules, auth=auth)
+    at = gateway(*deployments, rules=rules, auth=auth, class_table=class_table)
     return Bench(gateway=at, rules=rules, **more)
 
 

@@ -4,6 +4,9 @@ import pytest
 
 from byok.core.policy_tests.coverage import DECIDES, KEPT, UNLESS
 from byok.core.policy_tests.expectations import slots_of
+from byok.policy import classes
+from byok.policy.declared import ClassTable, DeclaredName
+from byok.policy.match import Glob
 from byok.policy.rules import Tier
 from tests.core.asking import Data
 from tests.core.policy_tests.papers import report, result, rules, told
@@ -234,3 +237,24 @@ def test_rules_about_answers_are_covered_by_tests_of_answers_alone():
     assert ends(ONE % (ACCOUNT, "kept: x-account"), default) == [
         ("once", True, (KEPT,))
     ]
+
+
+def test_a_declared_name_is_of_its_class_in_an_answer_and_covered_so():
+    table = ClassTable([DeclaredName(name=Glob("x-corp-*"), cls=classes.TRACING)])
+    no_traces = {
+        "id": "no-traces",
+        "direction": "response",
+        "match": {"header": {"class": "tracing"}},
+        "action": "strip",
+    }
+    text = ONE % (
+        "headers: {x-corp-trace: 7, x-other: 8}",
+        "kept: x-other, header: {x-corp-trace: {class: tracing, by: no-traces}}",
+    )
+
+    found = report(text, *rules(Tier.SETTINGS, no_traces), class_table=table)
+
+    assert told(found.results[0]) == []
+    (covered,) = [each for each in found.coverage.rules if each.rule.id == "no-traces"]
+    assert covered.matched
+    assert covered.reached == (DECIDES,)
