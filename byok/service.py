@@ -23,7 +23,11 @@ from twisted.internet.defer import (
 )
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IReactorTime
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IProtocolFactory,
+    IReactorTime,
+)
 from twisted.logger import ILogObserver, Logger, LogLevel
 from twisted.python.components import Componentized
 from twisted.python.failure import Failure
@@ -44,6 +48,8 @@ from byok.web.banner import Listening, banner, listening_at
 from byok.web.decisions import DecisionLog, decision_log
 from byok.web.front import Front
 from byok.web.leaving import Leaving
+from byok.web.renewals import Renewals
+from byok.wire.certificates import CertificateFiles, ServerCertificate
 from byok.wire.deadlines import Deadlines
 from byok.wire.descriptors import may_open
 from byok.wire.limits import ServerLimits
@@ -103,6 +109,7 @@ class GatewayService(MultiService):
         self._guard = EgressGuard(clock=self._clock)
         self._reloading: Reloading | None = None
         self._leaving: Leaving | None = None
+        self._renewals = Renewals(clock=self._clock)
         self._serving: Serving | None = None
         self._has_stopped = False
         self._is_in_a_hurry = False
@@ -175,7 +182,11 @@ class GatewayService(MultiService):
             is_leaving=lambda: self._has_stopped,
         )
         self._reloading = Reloading(
-            config, lasting, reread=self._reread, taken_up=self._took_up
+            config,
+            lasting,
+            reread=self._reread,
+            taken_up=self._took_up,
+            renew=self._renewals.renew,
         )
         front = Front(self._reloading.current, live=self._live)
         self._serving = Serving(
@@ -198,6 +209,7 @@ class GatewayService(MultiService):
         await maybeDeferred(super().stopService)
         if self.starting is not None:
             await self.starting
+        self._renewals.stop()
         await gatherResults([maybeDeferred(port.stopListening) for port in self._ports])
         # Their lines and records are written before what these need is closed.
         if self._leaving is not None and self._reloading is not None:
@@ -229,7 +241,7 @@ class GatewayService(MultiService):
     async def _listen(self, listener: Listener, site: HTTPServer) -> Listening:
         try:
             endpoint = serverFromString(self._reactor, listener.opened_as)
-            port = await endpoint.listen(site)
+            port = await endpoint.listen(self._secured(listener, site))
         except (CannotListenError, OSError, ValueError) as error:
             raise StartFailed(
                 f"cannot listen on {listener.endpoint}: {error}"
@@ -243,8 +255,24 @@ class GatewayService(MultiService):
             address=found.address,
             port=found.port,
             exposure=found.exposure,
+            tls=found.secure,
         )
         return found
+
+    def _secured(self, listener: Listener, site: HTTPServer) -> IProtocolFactory:
+        """Return *site*, over TLS where the listener has a certificate."""
+        if listener.tls is None:
+            return site
+        chain = listener.tls.chain
+        # Where the process is may change before they are read again.
+        files = CertificateFiles(
+            key=Path(listener.tls.key).absolute(),
+            certificate=Path(listener.tls.certificate).absolute(),
+            chain=None if chain is None else Path(chain).absolute(),
+        )
+        certificate = ServerCertificate(files)
+        self._renewals.add(certificate)
+        return certificate.over(site)
 
     def _took_up(self, config: Config) -> None:
         """Let connections that are opened from now on have the limits of *config*."""

@@ -124,6 +124,7 @@ CODES: dict[str, Code] = {
         ("W121", "a LiteLLM setting that is written in another way here"),
         ("W122", "a limit that will hurt"),
         ("W123", "more connections than files may be open"),
+        ("W124", "a renewed certificate that cannot be used"),
         ("W302", "a secret written into the file"),
         ("W303", "a master key that can be guessed"),
         ("W304", "a secret file that others on this machine can read"),

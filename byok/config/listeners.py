@@ -16,6 +16,12 @@ _PART = re.compile(r"((?:[^:=\\]|\\.)*)([:=]|\Z)")
 # Twisted's own default lets everybody on the machine in.
 UNIX_MODE = "660"
 
+# In the order in which Twisted takes them.
+_SSL_WORDS = (
+    *("port", "privateKey", "certKey", "sslmethod", "interface", "backlog"),
+    *("extraCertChain", "dhParameters"),
+)
+
 _MAX_PORT = 65535
 
 
@@ -24,17 +30,28 @@ class ListenerError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TLSFiles:
+    """The files of a listener's certificate, as they were named."""
+
+    key: str
+    certificate: str
+    chain: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
     """
     One endpoint to listen on.
 
-    `endpoint` is the string as it was written and `opened_as` as Twisted gets it.
+    `endpoint` is the string as it was written and `opened_as` as Twisted gets it: for
+    TLS that is what it stands on, and `tls` is what stands on that.
     """
 
     endpoint: str
     opened_as: str
     kind: str
     is_loopback: bool
+    tls: TLSFiles | None = None
 
 
 def parse(endpoint: str) -> Listener:
@@ -42,7 +59,9 @@ def parse(endpoint: str) -> Listener:
     positional, named = _split(endpoint)
     kind = positional[0] if positional else ""
     match kind:
-        case "tcp" | "tcp4" | "tcp6" | "ssl":
+        case "ssl":
+            return _secure(endpoint, positional, named)
+        case "tcp" | "tcp4" | "tcp6":
             _check_port(positional, named)
             interface = named.get("interface", "")
             return Listener(
@@ -75,9 +94,41 @@ def parse(endpoint: str) -> Listener:
 
 def of_host_and_port(host: str, port: int) -> str:
     """Return the endpoint string for the `--host` and `--port` of a command line."""
-    quoted = host.replace("\\", "\\\\").replace(":", "\\:").replace("=", "\\=")
     kind = "tcp6" if ":" in host else "tcp"
-    return f"{kind}:{port}:interface={quoted}"
+    return f"{kind}:{port}:interface={_quoted(host)}"
+
+
+def _secure(endpoint: str, positional: list[str], named: dict[str, str]) -> Listener:
+    said = {**dict(zip(_SSL_WORDS, positional[1:], strict=False)), **named}
+    strange = said.keys() - set(_SSL_WORDS)
+    if strange or len(positional) > len(_SSL_WORDS) + 1:
+        raise ListenerError(f"ssl: takes {', '.join(_SSL_WORDS)} and no more")
+    if "sslmethod" in said or "dhParameters" in said:
+        raise ListenerError(
+            "sslmethod and dhParameters have no place here: TLS is 1.2 or later, with"
+            " the library's own choice of ciphers"
+        )
+    _check_port([], said)
+    key = said.get("privateKey", "server.pem")
+    interface = said.get("interface", "")
+    below = of_host_and_port(interface, int(said["port"])).removesuffix(":interface=")
+    if "backlog" in said:
+        below += f":backlog={_quoted(said['backlog'])}"
+    return Listener(
+        endpoint=endpoint,
+        opened_as=below,
+        kind="ssl",
+        is_loopback=_is_loopback(interface),
+        tls=TLSFiles(
+            key=key,
+            certificate=said.get("certKey", key),
+            chain=said.get("extraCertChain"),
+        ),
+    )
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace(":", "\\:").replace("=", "\\=")
 
 
 def _split(endpoint: str) -> tuple[list[str], dict[str, str]]:

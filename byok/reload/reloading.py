@@ -5,8 +5,10 @@ Reading takes a thread, and comparing a process of its own; the change itself is
 reference. One reload at a time: the second reviews what the first one left.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.threads import deferToThread
@@ -14,6 +16,8 @@ from twisted.logger import Logger
 
 from byok.assembly import Assembly, Lasting
 from byok.config import Config, Report
+from byok.config.findings import Findings, in_order
+from byok.config.marks import Mark
 from byok.config.sources import changed
 from byok.core.errors import Refusal
 from byok.core.key_policies import FIELD
@@ -37,7 +41,8 @@ class Reloading:
 
     Begins with *config*, whose secrets the log knows. *reread* reads the
     configuration anew; *taken_up* is told of each one that comes into use after the
-    first. Raises OSError or ValueError where a CA file of the first cannot be used.
+    first; *renew* takes up the certificates of listeners, and says what is wrong with
+    them. Raises OSError or ValueError where a CA file of the first cannot be used.
     """
 
     def __init__(
@@ -47,10 +52,12 @@ class Reloading:
         *,
         reread: Callable[[], Report],
         taken_up: Callable[[Config], None] = lambda _: None,
+        renew: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._live = lasting.live
         self._reread = reread
         self._taken_up = taken_up
+        self._renew = renew
         self._turn = DeferredLock()
         self._number = 1
         self._watch = ConfigWatch(
@@ -97,6 +104,9 @@ class Reloading:
         async with self._turn:
             before = self.config
             report: Report = await deferToThread(self._reread)
+            if not dry_run:
+                # These are no part of a configuration, and wait for none.
+                report = _with_problems(report, self._renew(), before.path)
             # From here on nothing that is logged can show what the new one holds.
             secrets = report.config.secrets if report.config else ()
             for secret in secrets:
@@ -175,3 +185,17 @@ class Reloading:
             said = list(lines(found))
         for warning in said:
             _log.warn("{warning}", warning=warning)
+
+
+def _with_problems(report: Report, problems: Sequence[str], config: Path) -> Report:
+    """Return *report* with what is wrong with the certificates of listeners."""
+    findings = Findings()
+    for problem in problems:
+        findings.add(
+            "W124",
+            Mark(str(config), 1, 1),
+            "listen",
+            f"the certificate before stays in use: {problem}",
+            remedy="Put it right; it is taken up by itself.",
+        )
+    return replace(report, findings=in_order((*report.findings, *findings.all())))

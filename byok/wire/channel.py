@@ -59,6 +59,7 @@ class ServerChannel(Protocol):
         self._discards = False
         self._to_discard: int | None = None
         self._closes = False
+        self._has_asked = False
         self._unsent = 0
         self._because = GONE
         self.is_paused = False
@@ -188,6 +189,7 @@ class ServerChannel(Protocol):
         )
         request = ServerRequest(self, head, reader, peer=self.peer)
         self._request = request
+        self._has_asked = True
         self._closes = self._closes or not head.keeps_alive
         self.deadline = NEVER
         if head.length is not None and head.length > limit:
@@ -317,7 +319,9 @@ class ServerChannel(Protocol):
             # Twisted says it again with each further write.
             self.is_paused = True
             self._unsent = unsent_bytes(self._transport())
-            self._allow(self._limits.stall_s)
+            # Who never shook hands for TLS cannot read that it was refused.
+            limits = self._limits
+            self._allow(limits.stall_s if self._has_asked else limits.linger_s)
         if self._request is not None:
             self._request.steer(paused=True)
 

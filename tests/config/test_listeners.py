@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from byok.config.listeners import DEFAULT, ListenerError, of_host_and_port, parse
+from byok.config.listeners import (
+    DEFAULT,
+    ListenerError,
+    TLSFiles,
+    of_host_and_port,
+    parse,
+)
 
 
 @pytest.mark.parametrize(
@@ -98,3 +104,47 @@ def test_any_text_is_a_listener_or_refused(text):
         assert len(text) < 12 or text not in str(error)  # noqa: PT017
     else:
         assert listener.endpoint == text
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "opened_as", "tls"),
+    [
+        ("ssl:443", "tcp:443", TLSFiles(key="server.pem", certificate="server.pem")),
+        (
+            "ssl:443:privateKey=a.key:certKey=a.crt:extraCertChain=c.pem",
+            "tcp:443",
+            TLSFiles(key="a.key", certificate="a.crt", chain="c.pem"),
+        ),
+        (
+            r"ssl:443:a.key:a.crt:interface=\:\:1:backlog=9",
+            r"tcp6:443:interface=\:\:1:backlog=9",
+            TLSFiles(key="a.key", certificate="a.crt"),
+        ),
+        (
+            "ssl:port=443:privateKey=a.pem:interface=127.0.0.1",
+            "tcp:443:interface=127.0.0.1",
+            TLSFiles(key="a.pem", certificate="a.pem"),
+        ),
+    ],
+)
+def test_tls_stands_on_a_plain_listener(endpoint, opened_as, tls):
+    listener = parse(endpoint)
+
+    assert (listener.opened_as, listener.tls) == (opened_as, tls)
+    assert listener.endpoint == endpoint
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "ssl:",
+        "ssl:x",
+        "ssl:443:sslmethod=TLSv1_METHOD",
+        "ssl:443:dhParameters=dh.pem",
+        "ssl:443:privatKey=a.pem",
+        "ssl:443:a:b:c:d:e:f:g:h",
+    ],
+)
+def test_what_tls_cannot_be_is_refused(endpoint):
+    with pytest.raises(ListenerError):
+        parse(endpoint)
