@@ -114,6 +114,8 @@ def _shadow_line(shadow: Json) -> str:
     """Say what rules in shadow would do to the request, or put into it."""
     name = str(shadow["slot"]).removeprefix("out:")
     what = "the request" if name == "request" else name
+    if what.startswith("answer:"):
+        what = f"{what.removeprefix('answer:')} of the answer"
     would = str(shadow["would"]).upper()
     if shadow["rule"] is None:
         return f"{'shadow':<9}would {would} {what}"

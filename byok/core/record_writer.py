@@ -154,6 +154,11 @@ def _key(deciding: Deciding, result: Decided) -> _Key:
         deciding.config_digest,
         deciding.generation,
         len(deciding.sent),
+        # Answers to requests of one ruling differ.
+        tuple(
+            (each.slot, each.would, each.rule and (each.rule.tier, each.rule.id))
+            for each in deciding.answer_shadow
+        ),
     )
 
 
@@ -161,7 +166,7 @@ def _words(deciding: Deciding, result: Decided) -> bytes:
     """Return all of a record that a request could have put a credential into."""
     head = deciding.facts.head
     words = [result.upstream_model, (head.model if head else None) or ""]
-    words += [each.slot for each in result.outcome.shadow]
+    words += [each.slot for each in deciding.shadow]
     names = [name for name, _ in (*result.outcome.headers, *deciding.sent)]
     texts = [word.encode("utf-8", "surrogateescape") for word in words]
     return b"\n".join([*names, *texts]).lower()

@@ -65,7 +65,8 @@ class Deciding:
     """
     One decision as it was made: for whom, about what, and what came of it.
 
-    `sent` are the headers that left, none where the request was refused.
+    `sent` are the headers that left, none where the request was refused;
+    `answer_shadow` is what shadow rules would have made of the answer.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Deciding:
     caller: Caller
     result: Decided | Refusal
     sent: Headers = field(default=(), repr=False)
+    answer_shadow: tuple[Difference, ...] = ()
     config_digest: str = ""
     generation: str = ""
     end: End = field(default_factory=End)
@@ -82,6 +84,12 @@ class Deciding:
     def refusal(self) -> Refusal | None:
         """What the request is answered with instead of being sent, if so."""
         return self.result if isinstance(self.result, Refusal) else self.result.refusal
+
+    @property
+    def shadow(self) -> tuple[Difference, ...]:
+        """What shadow rules would have changed, there and back."""
+        decided = self.result if isinstance(self.result, Decided) else None
+        return (*(decided.outcome.shadow if decided else ()), *self.answer_shadow)
 
 
 class RecordBuilder:
@@ -163,7 +171,7 @@ class RecordBuilder:
         record["more_headers"] = len(outcome.headers) - len(rows)
         record["injections"] = [_injection(each) for each in outcome.injections]
         record["credential"] = _credential(result, chosen)
-        record["shadow"] = [_shadow(each, hidden) for each in outcome.shadow]
+        record["shadow"] = [_shadow(each, hidden) for each in deciding.shadow]
         record["sends"] = sorted({hidden.name(name) for name, _ in deciding.sent})
         return tuple(places)
 

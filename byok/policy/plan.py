@@ -77,7 +77,7 @@ class Plan:
         in_force = [rule for rule in able if not rule.shadow]
         self.response = ResponsePlan(
             context,
-            [r for r in in_force if r.direction is Direction.RESPONSE],
+            [r for r in able if r.direction is Direction.RESPONSE],
             class_table,
         )
         asked = [r for r in in_force if r.direction is Direction.REQUEST]
@@ -90,7 +90,7 @@ class Plan:
         )
         # What would be if the shadow rules were in force, where there are any.
         self._twin: Plan | None = None
-        if len(in_force) < len(able):
+        if any(r.shadow and r.direction is Direction.REQUEST for r in able):
             self._twin = Plan(
                 context,
                 [replace(rule, shadow=False) for rule in rules],

@@ -44,7 +44,7 @@ class Entry:
             payer=None
             if source is None or source.source == slot.NONE
             else source.payer,
-            has_shadow=bool(decided and decided.outcome.shadow),
+            has_shadow=bool(deciding.shadow),
             text=text,
         )
 

@@ -19,6 +19,7 @@ from byok.core.facts import Headers, RequestFacts, present
 from byok.core.usage import Usage
 from byok.logs.entries import SAID
 from byok.policy.lookalikes import lookalikes
+from byok.policy.outcome import Difference
 
 USER_HEADERS = (b"x-litellm-user-id", b"x-byok-user-id")
 """In which headers a client says for whom it works; the first that came counts."""
@@ -99,6 +100,7 @@ class AccessRecord:
         self.facts: RequestFacts | None = None
         self.decided: Decided | Refusal | None = None
         self.planned: Planned | None = None
+        self.answer_shadow: tuple[Difference, ...] = ()
         self.config_digest = ""
         self.usage = Usage()
         self.provider_request_id: str | None = None

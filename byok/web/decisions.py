@@ -61,7 +61,7 @@ class DecisionLog:
         if result is None or facts is None or caller is None:
             return
         if isinstance(result, Decided):
-            self.shadows.add(result.outcome.shadow)
+            self.shadows.add((*result.outcome.shadow, *record.answer_shadow))
         if self.behind is None:
             return
         deciding = Deciding(
@@ -71,6 +71,7 @@ class DecisionLog:
             caller=caller,
             result=result,
             sent=record.planned.headers if record.planned else (),
+            answer_shadow=record.answer_shadow,
             config_digest=record.config_digest,
             generation=record.generation,
             end=End(status=record.status, error=record.error, ending=record.ending),

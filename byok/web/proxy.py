@@ -148,7 +148,8 @@ class Proxy:
         )
         rules = planned.decided.plan.response
         if not rules.is_empty:
-            head = rules.apply(head, planned.credential.source).sends
+            shown = rules.apply(head, planned.credential.source)
+            head, visit.record.answer_shadow = shown.sends, shown.shadow
         visit.client.respond(
             answer.status,
             (*head, *_length_of(answer), *self._decision(visit, planned)),

@@ -6,9 +6,11 @@ from dataclasses import replace
 import pytest
 
 from byok.core import record_writer
+from byok.core.record_text import describe
 from byok.core.record_writer import RecordWriter
 from byok.core.records import HIDDEN, End, RecordBuilder
 from byok.core.secret import Secret
+from byok.policy.outcome import Difference
 from byok.policy.rules import Tier
 from tests.core.asking import (
     API_KEY,
@@ -183,3 +185,25 @@ def test_what_is_known_has_a_bound(monkeypatch):
             assert_same(writer, deciding(asked, at))
 
     assert [key[4] for key in writer._known] == ["m3", "m4"]
+
+
+def test_answers_to_requests_of_one_kind_may_differ_in_what_shadows_would_do():
+    writer, at = RecordWriter(), gateway(ANY, auth=ON)
+    would = Difference(slot="answer:x-account", would="strip", rule=None)
+    found = []
+    for shadow in ((), (would,), (), (would,), (), (would,)):
+        made = replace(deciding(facts(*USUAL), at), answer_shadow=shadow)
+        found.append([each["slot"] for each in assert_same(writer, made)["shadow"]])
+
+    assert found == [[], ["answer:x-account"]] * 3
+    assert len(patterns(writer)) == 2
+
+
+def test_what_shadows_would_make_of_an_answer_is_told_as_of_the_answer():
+    (rule,) = rules_at(Tier.TEAM, {"id": "later", "action": "strip"}, line=4)
+    would = Difference(slot="answer:x-account", would="strip", rule=rule)
+    made = deciding(facts(*USUAL), gateway(ANY, auth=ON))
+
+    text = describe(RecordBuilder().build(replace(made, answer_shadow=(would,))))
+
+    assert f"shadow   {rule.id} would STRIP x-account of the answer" in text

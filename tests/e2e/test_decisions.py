@@ -231,7 +231,7 @@ class ShadowTests(DecisionCase):
                 "mode": "shadow",
                 "match": {"header": {"name": "x-api-key"}},
                 "action": "strip",
-            }
+            },
         ]
     }
 
@@ -253,6 +253,34 @@ class ShadowTests(DecisionCase):
         self.assertEqual(len(found), 2)
         self.assertEqual(found[0]["shadow"][0]["rule"], name)
         self.assertEqual(len(await self.decisions(f"?rule={name}")), 2)
+
+
+class ShadowOnAnswerTests(DecisionCase):
+    general: ClassVar = {
+        "policies": [
+            {
+                "id": "back",
+                "mode": "shadow",
+                "direction": "response",
+                "match": {"header": {"name": "content-type"}},
+                "action": "redact",
+            },
+        ]
+    }
+
+    async def test_what_shadow_rules_would_do_to_answers_is_counted_and_recorded(self):
+        first, second = await self.message(), await self.message(body=ASK_ORG)
+
+        answer = await self.get("/byok/shadow")
+
+        self.assertEqual((first.status, second.status), (200, 200))
+        self.assertEqual(first.value("content-type"), "application/json")
+        counts = {each["rule"]: each for each in json.loads(answer.body)["counts"]}
+        name = next(rule for rule in counts if rule.endswith("back"))
+        self.assertEqual((counts[name]["would"], counts[name]["count"]), ("redact", 2))
+        for found in await self.decisions(f"?rule={name}"):
+            slots = [each["slot"] for each in found["shadow"]]
+            self.assertIn("answer:content-type", slots)
 
 
 class SilentTests(DecisionCase):

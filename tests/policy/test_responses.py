@@ -82,3 +82,75 @@ def test_rules_about_answers_do_not_touch_requests():
     plan = Plan(rulesets.PLAIN, found, CredentialPolicy())
 
     assert plan.apply(((b"x-foo", b"1"),)).sends == ()
+
+
+def later(**parts):
+    return {"id": "later", "direction": "response", "mode": "shadow", **parts}
+
+
+FOO = {"header": {"name": "x-foo"}}
+
+
+@pytest.mark.parametrize(
+    ("in_force", "waiting", "would"),
+    [
+        ([], later(match=FOO, action="strip"), [("answer:x-foo", "strip", "later")]),
+        (
+            [],
+            later(match=FOO, action={"rename": {"to": "x-bar"}}),
+            [("answer:x-foo", "rename", "later")],
+        ),
+        (
+            [back(match=FOO, action={"rename": {"to": "x-a"}})],
+            later(match=FOO, action={"rename": {"to": "x-b"}}),
+            [],
+        ),
+        ([back(match=FOO, action="strip")], later(match=FOO, action="strip"), []),
+        ([], later(match=FOO, action="forward"), []),
+        ([], later(match={"header": {"name": "x-none"}}, action="strip"), []),
+        (
+            [],
+            later(action={"inject": {"name": "x-new", "value": "1"}}),
+            [("answer:x-new", "inject", "later")],
+        ),
+        (
+            [back(action={"inject": {"name": "x-new", "value": "1"}})],
+            later(action={"inject": {"name": "x-new", "value": "1"}}),
+            [],
+        ),
+    ],
+)
+def test_a_shadow_rule_about_answers_is_told_and_not_done(in_force, waiting, would):
+    without, found = respond(*in_force), respond(*in_force, waiting)
+
+    assert found.sends == without.sends
+    assert without.shadow == ()
+    told = [
+        (each.slot, each.would, each.rule and each.rule.id) for each in found.shadow
+    ]
+    assert told == would
+
+
+def test_a_narrower_shadow_that_renames_otherwise_is_told():
+    broad = back(match=FOO, action={"rename": {"to": "x-a"}})
+    narrow = later(match=FOO, action={"rename": {"to": "x-b"}})
+    rules = [
+        *rulesets.read(Tier.SETTINGS, broad),
+        *rulesets.read(Tier.TEAM, narrow),
+    ]
+
+    found = Plan(rulesets.PLAIN, rules, CredentialPolicy()).response.apply(
+        ANSWER, "deployment"
+    )
+
+    assert (b"x-a", b"1") in found.sends
+    assert [each.would for each in found.shadow] == ["rename"]
+
+
+def test_what_only_waits_is_no_empty_plan_and_costs_requests_no_second_decision():
+    rules = rulesets.read(Tier.SETTINGS, later(match=FOO, action="strip"))
+    plan = Plan(rulesets.PLAIN, rules, CredentialPolicy())
+
+    assert not plan.response.is_empty
+    assert plan.apply(((b"x-foo", b"1"),)).shadow == ()
+    assert plan._twin is None

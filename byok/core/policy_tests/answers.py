@@ -14,7 +14,7 @@ from byok.core.errors import Refusal
 from byok.core.exchange import Decided, decide
 from byok.core.explain import Json
 from byok.core.policy_tests.cases import Expected, Given
-from byok.core.policy_tests.expectations import Mismatch, of_slot
+from byok.core.policy_tests.expectations import Mismatch, of_shadow, of_slot
 from byok.core.policy_tests.trial import Bench, caller_of, facts_of
 from byok.core.routes import MESSAGES
 from byok.core.routing import Deployment
@@ -86,7 +86,13 @@ def _source(given: Given, found: Deployment) -> str:
 # -- what is said of it
 
 
-_NO_ANSWER: Json = {"verdict": "deny", "slots": [], "injections": [], "sends": []}
+_NO_ANSWER: Json = {
+    "verdict": "deny",
+    "slots": [],
+    "injections": [],
+    "sends": [],
+    "shadow": [],
+}
 
 
 def _explained(
@@ -110,6 +116,14 @@ def _explained(
             for each in outcome.injections
         ],
         "sends": sorted({name.decode("latin-1") for name, _ in outcome.sends}),
+        "shadow": [
+            {
+                "slot": each.slot,
+                "would": each.would,
+                "rule": each.rule.id if each.rule else None,
+            }
+            for each in outcome.shadow
+        ],
     }
 
 
@@ -167,6 +181,7 @@ def answer_mismatches(
         *_of_headers(expected, slots, rules),
         *_of_kept(expected, slots),
         *_of_added(expected, outcome),
+        *of_shadow(expected, cast("Sequence[Json]", trial.explanation["shadow"])),
     )
 
 

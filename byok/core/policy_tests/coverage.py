@@ -14,7 +14,7 @@ from byok.policy import classes, passing
 from byok.policy.classes import Classified, How
 from byok.policy.declared import ClassTable
 from byok.policy.match import Context, Match
-from byok.policy.outcome import Injection, Outcome, Verdict
+from byok.policy.outcome import Difference, Injection, Outcome, Verdict
 from byok.policy.responses import ResponseOutcome
 from byok.policy.rules import Action, Direction, Rule, Tier, When
 
@@ -102,6 +102,7 @@ class Meter:
     ) -> None:
         """Note what an answer to *decided* shows, where *source* paid."""
         self._note_ends(_ends_of_fields(outcome.verdicts, outcome.injections))
+        self._note_ends(_ends_in_shadow(outcome.shadow))
         questions = tuple(
             (name.decode("latin-1"), _named(name, decided.plan.class_table), source)
             for name, _ in outcome.headers
@@ -164,9 +165,7 @@ class Meter:
 
 def _is_measured(rule: Rule) -> bool:
     # What may stand in a record is decided when there is one, and a test has none.
-    # What would become of an answer nobody works out.
-    is_answer = rule.direction is Direction.RESPONSE
-    return rule.action is not Action.LOG and not (is_answer and rule.shadow)
+    return rule.action is not Action.LOG
 
 
 def _key(rule: Rule) -> _RuleKey:
@@ -197,7 +196,13 @@ def _ends_reached(outcome: Outcome) -> Iterator[tuple[_RuleKey, str]]:
     yield from _ends_of_fields(outcome.verdicts, outcome.injections)
     if outcome.denied is not None:
         yield _key(outcome.denied.rule), DECIDES
-    for difference in outcome.shadow:
+    yield from _ends_in_shadow(outcome.shadow)
+
+
+def _ends_in_shadow(
+    differences: Iterable[Difference],
+) -> Iterator[tuple[_RuleKey, str]]:
+    for difference in differences:
         if difference.rule is not None:
             yield _key(difference.rule), DECIDES
 

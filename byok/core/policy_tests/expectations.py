@@ -47,7 +47,7 @@ def mismatches(
         *_of_credential(expected, trial),
         *_of_names(expected, trial),
         *_of_classes(expected, trial),
-        *_of_shadow(expected, trial),
+        *of_shadow(expected, shadows_of(trial)),
     )
 
 
@@ -182,10 +182,10 @@ def _leak(what: str, wanted: str, cls: str, trial: Trial) -> Mismatch:
     )
 
 
-def _of_shadow(expected: Expected, trial: Trial) -> Iterator[Mismatch]:
+def of_shadow(expected: Expected, found: Sequence[Json]) -> Iterator[Mismatch]:
+    """Yield where what rules in shadow would do, which was *found*, is not expected."""
     if expected.shadow is None:
         return
-    found = shadows_of(trial)
     if not expected.shadow and found:
         yield Mismatch(
             what="shadow",

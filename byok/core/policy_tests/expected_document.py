@@ -25,7 +25,9 @@ EXPECT_KEYS: Final = (
 HEADER_KEYS: Final = ("verdict", "by", "sent_as", "class")
 CREDENTIAL_KEYS: Final = ("source", "payer")
 SHADOW_KEYS: Final = ("would", "by")
-ANSWER_KEYS: Final = ("header", "kept", "stripped", "added")
+ANSWER_KEYS: Final = ("header", "kept", "stripped", "added", "shadow")
+_OF_REQUEST: Final = ("header:NAME", "out:NAME", "credential", "request")
+_OF_ANSWER: Final = ("answer:NAME",)
 VERDICTS: Final = ("allow", "deny")
 FATES: Final = tuple(
     each.word
@@ -65,6 +67,9 @@ class ExpectedReading:
             kept=kept,
             stripped=stripped,
             added=self._added(data, path),
+            shadow=self._shadow(data["shadow"], (*path, "shadow"), _OF_ANSWER)
+            if "shadow" in data
+            else None,
         )
 
     def _added(
@@ -108,7 +113,7 @@ class ExpectedReading:
                 untrusted, (*path, "never_sends_class_to_untrusted")
             )
             or False,
-            shadow=self._shadow(data["shadow"], (*path, "shadow"))
+            shadow=self._shadow(data["shadow"], (*path, "shadow"), _OF_REQUEST)
             if "shadow" in data
             else None,
         )
@@ -183,23 +188,18 @@ class ExpectedReading:
             )
         return tuple(out)
 
-    def _shadow(self, value: object, path: Path) -> tuple[ShadowExpected, ...]:
+    def _shadow(
+        self, value: object, path: Path, slots: Sequence[str]
+    ) -> tuple[ShadowExpected, ...]:
         if not isinstance(value, Mapping):
             self.reader.problem("E101", path, "a mapping is needed here")
             return ()
         out: list[ShadowExpected] = []
         for key, said in value.items():
             at = (*path, str(key))
-            kind, colon, name = str(key).partition(":")
-            if not (
-                (kind in ("header", "out") and name)
-                or (kind in ("credential", "request") and not colon)
-            ):
-                self.reader.problem(
-                    "E105",
-                    at,
-                    "header:NAME, out:NAME, credential or request is needed here",
-                )
+            kind, _, name = str(key).partition(":")
+            if f"{kind}:NAME" not in slots if name else str(key) not in slots:
+                self.reader.problem("E105", at, f"{' or '.join(slots)} is needed here")
             data = (
                 {"would": said}
                 if isinstance(said, str)

@@ -258,3 +258,30 @@ def test_a_declared_name_is_of_its_class_in_an_answer_and_covered_so():
     (covered,) = [each for each in found.coverage.rules if each.rule.id == "no-traces"]
     assert covered.matched
     assert covered.reached == (DECIDES,)
+
+
+LATER = back("later", "strip", "x-account", mode="shadow")
+
+
+@pytest.mark.parametrize(
+    ("expected", "written", "said"),
+    [
+        ("kept: x-account, shadow: {answer:x-account: strip}", [LATER], []),
+        ("shadow: {answer:x-account: {would: strip, by: later}}", [LATER], []),
+        ("shadow: {}", [], []),
+        (
+            "shadow: {}",
+            [LATER],
+            ["shadow: nothing / answer:x-account would strip by later"],
+        ),
+    ],
+)
+def test_what_shadows_would_make_of_an_answer_can_be_expected(expected, written, said):
+    assert wrong(ACCOUNT, expected, *written) == said
+
+
+def test_a_shadow_about_answers_is_covered_by_what_it_would_do():
+    found = report(ONE % (ACCOUNT, "kept: x-account"), *rules(Tier.SETTINGS, LATER))
+
+    (covered,) = [each for each in found.coverage.rules if each.rule.id == "later"]
+    assert covered.reached == (DECIDES,)
