@@ -19,7 +19,9 @@ from byok.config import Config, ConfigError, examine, load
 from byok.config.listeners import ListenerError, of_host_and_port
 from byok.logs.live import LiveSecrets
 from byok.logs.observers import human_observer, json_observer
+from byok.logs.scarcity import Scarcity
 from byok.service import GatewayService
+from byok.upstream.lookups import answer_every_lookup
 
 DEFAULT_PORT = 4000
 _MAX_PORT = 65535
@@ -102,6 +104,7 @@ def makeService(options: Options) -> IService:
 
     config = _load(options)
     keep_steady_time(reactor)
+    answer_every_lookup(reactor)
     # The working directory is not what it was once twistd has gone to the background.
     path = Path(options["config"]).absolute()
     twistd: Mapping[str, Any] = options.parent or {}
@@ -119,7 +122,9 @@ def makeService(options: Options) -> IService:
         config,
         reactor=reactor,
         live=live,
-        observer=make_observer(stream, live, minimum=options.level),
+        observer=Scarcity(
+            make_observer(stream, live, minimum=options.level), seconds=time.monotonic
+        ),
         announce=_announce if as_json else lambda lines: _write(stream, lines),
         explain_each=options.level is LogLevel.debug,
         fail=lambda: _stop_in_failure(reactor),

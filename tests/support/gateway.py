@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 from signal import SIGTERM
+from time import monotonic, sleep
 from types import TracebackType
 from typing import Self
 
 import yaml
 
 from tests.support import keys
-from tests.support.processes import ROOT, Watched
+from tests.support.processes import ROOT, DiedEarly, Watched
 from tests.support.sweep import note
 
 Json = dict[str, object]
@@ -26,7 +27,8 @@ def own_key_config(provider_url: str, **sections: object) -> Json:
     The smallest configuration in which every developer brings an own key.
 
     It is the one of the documentation, but for the provider, which is the one
-    at *provider_url*, and for a stop that waits for nobody. *sections* are merged over it, one level deep.
+    at *provider_url*, and for a stop that waits for nobody. *sections* are merged
+    over it, one level deep.
     """
     config: Json = {
         "model_list": [
@@ -67,6 +69,7 @@ class Gateway:
     Used as a context manager. Leaving it sends SIGTERM, and fails if the
     gateway did not close everything in order, or logged an error meanwhile.
     Everything it writes stays in *directory*, everything it prints in `output`.
+    With *logfile* it logs there instead; nothing can be waited for in that.
     """
 
     def __init__(
@@ -75,14 +78,17 @@ class Gateway:
         config: Mapping[str, object],
         *arguments: str,
         env: Mapping[str, str] | None = None,
+        logfile: Path | None = None,
     ) -> None:
         self.directory = directory
+        self.logfile = logfile
         self.config_file = directory / "config.yaml"
         self.config_file.write_text(yaml.safe_dump(dict(config), sort_keys=False))
         twistd = Path(sys.executable).with_name("twistd")
+        to_file = () if logfile is None else ("--logfile", logfile)
         self._process = Watched(
             [
-                *(sys.executable, twistd, "--nodaemon", "--pidfile="),
+                *(sys.executable, twistd, "--nodaemon", "--pidfile=", *to_file),
                 *("byok", "-c", self.config_file),
                 *("--listen", "tcp:0:interface=127.0.0.1", "--log-format", "json"),
                 *arguments,
@@ -91,7 +97,11 @@ class Gateway:
             env={**environment(directory), **(env or {})},
         )
         try:
-            self.port = self._process.wait_for(bound_port)
+            self.port = (
+                self._process.wait_for(bound_port)
+                if logfile is None
+                else self._port_in(logfile)
+            )
         except BaseException:
             self._process.stop()
             raise
@@ -124,12 +134,23 @@ class Gateway:
     @property
     def output(self) -> str:
         """All it has printed: in this harness, its log."""
+        if self.logfile is not None:
+            return self.logfile.read_text("utf-8")
         return self._process.output
 
     @property
     def events(self) -> list[Json]:
         """The log, as far as it is JSON."""
-        return list(events_of(self._process.lines))
+        return list(events_of(self.output.splitlines()))
+
+    def _port_in(self, logfile: Path) -> int:
+        until = monotonic() + 30.0
+        while self._process.is_running and monotonic() < until:
+            lines = logfile.read_text("utf-8").splitlines() if logfile.exists() else []
+            if (port := bound_port(lines)) is not None:
+                return port
+            sleep(0.02)
+        raise DiedEarly(f"it does not listen:\n{self._process.output}")
 
     def wait_for_event(self, name: str, **fields: object) -> Json:
         """Wait for the log event *name* that has all of *fields*."""
