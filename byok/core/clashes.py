@@ -8,7 +8,7 @@ two rules meet at all is asked of every deployment there is, cell by cell.
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 
 from byok.core.providers import PROVIDERS
 from byok.core.routes import RELAYED
@@ -70,19 +70,38 @@ def clashes(rules: Sequence[Rule], table: DeploymentTable) -> tuple[Clash, ...]:
 
     They are of one tier and equally strict, so that nothing says which one wins.
     """
+    return tuple(
+        Clash(one=one, other=other, context=context)
+        for one, other in _pairs(rules)
+        for context in [_meeting(one, other, table)]
+        if context is not None
+    )
+
+
+def clashes_somewhere(rules: Sequence[Rule]) -> tuple[Clash, ...]:
+    """
+    Return each pair of injects that disagree at whatever deployments there may be.
+
+    So it is for rules that no configuration knows, those of a key.
+    """
+    return tuple(
+        Clash(one=one, other=other, context=context)
+        for one, other in _pairs(rules)
+        for context in [_meeting_somewhere(one, other)]
+        if context is not None
+    )
+
+
+def _pairs(rules: Sequence[Rule]) -> Iterator[tuple[Rule, Rule]]:
     alike: dict[tuple[Tier, Direction, bytes, bool], list[Rule]] = defaultdict(list)
     for rule in rules:
         if rule.inject is not None and rule.inject.when is not When.APPEND:
             key = (rule.tier, rule.direction, rule.inject.name, rule.lock)
             alike[key].append(rule)
-    return tuple(
-        Clash(one=one, other=other, context=context)
-        for every in alike.values()
-        for one, other in combinations(every, 2)
-        if one.inject != other.inject and one.shadow is other.shadow
-        for context in [_meeting(one, other, table)]
-        if context is not None
-    )
+    for every in alike.values():
+        for one, other in combinations(every, 2):
+            if one.inject != other.inject and one.shadow is other.shadow:
+                yield one, other
 
 
 def _meeting(one: Rule, other: Rule, table: DeploymentTable) -> Context | None:
@@ -94,14 +113,64 @@ def _meeting(one: Rule, other: Rule, table: DeploymentTable) -> Context | None:
         models = _models(found, table, matches)
         if found.provider not in PROVIDERS or not models:
             continue
-        grid = Grid(_base(found), tuple(_dimensions(found, models, matches)), matches)
-        for context in grid.contexts(_LIMIT):
-            if any(
-                _holds(one, context, source) and _holds(other, context, source)
-                for source in _SOURCES
-            ):
-                return context
+        context = _meeting_at(_base(found), models, one, other)
+        if context is not None:
+            return context
     return None
+
+
+def _meeting_at(
+    base: Context, models: Sequence[str], one: Rule, other: Rule
+) -> Context | None:
+    matches = matches_of((one, other))
+    dimensions = tuple(_dimensions(base.provider, models, matches))
+    for context in Grid(base, dimensions, matches).contexts(_LIMIT):
+        if any(
+            _holds(one, context, source) and _holds(other, context, source)
+            for source in _SOURCES
+        ):
+            return context
+    return None
+
+
+def _meeting_somewhere(one: Rule, other: Rule) -> Context | None:
+    """Return a request for which both hold, to any deployment one could think of."""
+    if _are_apart(one.match, other.match):
+        return None
+    matches = matches_of((one, other))
+    models = _texts("model", matches).witnesses(ANY_MODEL)
+    for place in product(
+        _texts("deployment", matches).witnesses(ANY_MODEL),
+        _texts("model_group", matches).witnesses(ANY_MODEL),
+        PROVIDERS,
+        _hosts(matches),
+        (False, True),
+    ):
+        deployment, group, provider, host, has_key = place
+        base = Context(
+            route="",
+            method="",
+            model="",
+            model_group=group,
+            deployment=deployment,
+            provider=provider,
+            host=host,
+            deployment_key=has_key,
+        )
+        context = _meeting_at(base, models, one, other)
+        if context is not None:
+            return context
+    return None
+
+
+def _texts(name: str, matches: Sequence[Match]) -> Texts:
+    return Texts(glob for match in matches for glob in getattr(match, name))
+
+
+def _hosts(matches: Sequence[Match]) -> tuple[str, ...]:
+    texts = (each.text for match in matches for each in match.host)
+    named = (f"any{each[1:]}" if each.startswith("*.") else each for each in texts)
+    return tuple(dict.fromkeys(("host.example", *named)))
 
 
 _LITERALS = ("deployment", "model_group", "team", "user", "key", "host")
@@ -158,14 +227,14 @@ def _models(
 
 
 def _dimensions(
-    found: Deployment, models: Sequence[str], matches: Sequence[Match]
+    provider: str, models: Sequence[str], matches: Sequence[Match]
 ) -> Iterator[Dimension]:
-    dialects = PROVIDERS[found.provider].dialects
+    dialects = PROVIDERS[provider].dialects
     routes = [each for each in RELAYED if each.dialect in dialects]
     yield _dimension("route", (putting_route(each.id, each.method) for each in routes))
     yield _dimension("model", (putting_text("model", each) for each in models))
     for name in ("team", "user", "auth"):
-        texts = Texts(glob for match in matches for glob in getattr(match, name))
+        texts = _texts(name, matches)
         puts = (putting_text(name, each) for each in texts.witnesses(""))
         yield _dimension(name, puts)
     keys = key_cells([glob for match in matches for glob in match.key])

@@ -6,7 +6,6 @@ an exchange pays for a look-up and no reading.
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
 
 from byok.core.keys import VirtualKey
 from byok.policy.document import Path, Problem, read_rules
@@ -60,20 +59,6 @@ def dotted(path: Path) -> str:
         else:
             out += f".{each}" if out else each
     return out
-
-
-def problem_of_policies(metadata: Mapping[str, object]) -> str | None:
-    """Say what is wrong with the rules in a key's *metadata*, or nothing."""
-    if FIELD not in metadata:
-        return None
-    _, problems = read_key_policies(metadata[FIELD])
-    if not problems:
-        return None
-    first = problems[0]
-    more = f" ({len(problems) - 1} more)" if len(problems) > 1 else ""
-    remedy = f"; {first.remedy}" if first.remedy else ""
-    end = "" if remedy.endswith("?") else "."
-    return f"{dotted(first.path)}: {first.message}{remedy}{end}{more}"
 
 
 class KeyPolicies:

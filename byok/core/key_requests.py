@@ -19,7 +19,7 @@ from byok.core.decision_access import RIGHT
 from byok.core.durations import DURATION_HINT, parse_duration
 from byok.core.errors import Refusal
 from byok.core.key_forms import KeyFields, form_of
-from byok.core.key_policies import problem_of_policies
+from byok.core.key_policy_check import problem_of_policies
 from byok.core.keys import (
     ALL_TEAM_MODELS,
     PREFIX,

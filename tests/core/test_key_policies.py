@@ -7,13 +7,11 @@ import pytest
 from byok.core.key_policies import (
     UNREADABLE,
     KeyPolicies,
-    problem_of_policies,
     read_key_policies,
 )
 from byok.core.keys import VirtualKey
 from byok.policy.plans import NO_OWN_RULES
 from byok.policy.rules import Action, Tier
-from tests.support.keys import ANTHROPIC_API_KEY
 
 STRIP = {"id": "quiet", "match": {"header": {"name": "user-agent"}}, "action": "strip"}
 
@@ -43,45 +41,6 @@ def test_the_rules_of_a_key_are_of_its_tier_and_named_after_it():
         Action.STRIP,
     )
     assert str(rule.where) == "alice:metadata.policies[0]"
-
-
-@pytest.mark.parametrize(
-    ("policies", "said"),
-    [
-        ("strip", "metadata.policies: a list of rules is needed here."),
-        (
-            [{**STRIP, "lock": True}],
-            "metadata.policies[0].lock: a key's own rules cannot lock",
-        ),
-        (
-            [{"id": "a", "action": "strpi"}, {"id": "b", "action": "deny all"}],
-            "metadata.policies[0].action: unknown action; did you mean strip? (1 more)",
-        ),
-        (
-            [{"id": "a", "action": {"stirp": {}}}],
-            "metadata.policies[0].action: unknown action; did you mean strip?",
-        ),
-    ],
-)
-def test_what_is_wrong_is_said_with_its_place(policies, said):
-    problem = problem_of_policies({"policies": policies})
-
-    assert problem is not None
-    assert problem.startswith(said)
-
-
-def test_a_secret_in_the_rules_is_not_repeated():
-    rule = {"id": "a", "match": {"team": ANTHROPIC_API_KEY}, "action": "strip"}
-
-    problem = problem_of_policies({"policies": [rule]})
-
-    assert problem is not None
-    assert ANTHROPIC_API_KEY not in problem
-
-
-@pytest.mark.parametrize("metadata", [{}, {"policies": [STRIP]}])
-def test_nothing_is_said_of_what_is_right(metadata):
-    assert problem_of_policies(metadata) is None
 
 
 @pytest.mark.parametrize("record", [None, key(metadata={})])
