@@ -204,6 +204,9 @@ def _for_upstream(sizes: Sizes) -> Sequence[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return 0 where everything that could be measured was."""
     chosen = options().parse_args(arguments)
+    if not Path("/proc/self/stat").exists():
+        say("this reads CPU time and memory from Linux's /proc, which is not here")
+        return 2
     allow_many_files()
     if chosen.profile is not None:
         with (

@@ -79,6 +79,7 @@ global
     maxconn 8000
 defaults
     mode http
+    option abortonclose
     timeout connect 5s
     timeout client 900s
     timeout server 900s
