@@ -14,7 +14,8 @@ from byok.core.carriers import Presented, carriers, find_key
 from byok.core.errors import Refusal, StoreUnavailable
 from byok.core.exchange import Caller, Decided, decide
 from byok.core.explain import Setting, explain
-from byok.core.facts import RequestFacts
+from byok.core.explain_answer import explain_answer
+from byok.core.facts import Headers, RequestFacts
 from byok.core.intake import check_head, read_facts, route_of
 from byok.core.keys import VirtualKey
 from byok.core.routes import is_answered_here, split_target
@@ -55,6 +56,7 @@ class DryRun:
         self._assumed.extend(statements)
 
     def suppose_body(
+        self._answer: Headers = ()
         self, model: str | None, deployment: str | None, *, stream: bool
     ) -> None:
         """Put a body in where none was given."""
@@ -93,6 +95,10 @@ class DryRun:
         caller: Caller | None = None
         facts: RequestFacts | None = None
         result: Decided | Refusal | None = self._checked()
+    def suppose_answer(self, fields: Headers) -> None:
+        """Say what the provider's answer has among its headers."""
+        self._answer = fields
+
         if result is None and not self._is_answered_here:
             identity = self._caller(key)
             if isinstance(identity, Refusal):
@@ -109,7 +115,7 @@ class DryRun:
                     )
         if not self._client_ip and any(map(_asks_for_address, self._config.rules)):
             self._assumed.append("client_ip is unknown; name it with --client-ip")
-        return explain(
+        told = explain(
             facts,
             caller,
             result,
@@ -127,6 +133,10 @@ class DryRun:
         path = (self._request.path or "/v1/messages").encode("utf-8", "surrogateescape")
         return path + (b"?" + self._request.query if self._request.query else b"")
 
+        if self._answer and told["verdict"] == "allow" and isinstance(result, Decided):
+            source = result.outcome.credential.source
+            told["answer"], _ = explain_answer(self._answer, result, source)
+        return told
     @property
     def _method(self) -> bytes:
         return (self._request.method or "POST").encode("utf-8", "replace")

@@ -37,6 +37,7 @@ Examples:
   byok explain-request -c config.yaml --curl \\
       "curl http://localhost:4000/v1/messages -H 'x-litellm-api-key: <gateway>'"
   byok explain-request -c config.yaml --request captured.http --exit-code
+  byok explain-request -c config.yaml --answer-header 'x-account: a-1'
   byok explain-request -c config.yaml --diff new.yaml --request captured.http
   byok explain-request -c config.yaml --from-log req_2fdd8a4cb3e04fd1a53a7c0e
   byok explain-request -c new.yaml --log config.yaml --replay last:1000
@@ -80,6 +81,13 @@ Exit codes: 0 explained; 1 the config is not valid; 2 the request cannot be read
     multiple=True,
     metavar="'NAME: VALUE'",
     help="A header of the request; may be repeated.",
+)
+@click.option(
+    "--answer-header",
+    "answer_headers",
+    multiple=True,
+    metavar="'NAME: VALUE'",
+    help="A header of the provider's answer; may be repeated.",
 )
 @click.option("--stream", is_flag=True, help="The client asks for a stream.")
 @click.option("--curl", metavar="'curl ...'", help="The request as a curl command.")
@@ -132,6 +140,7 @@ def explain_request(  # noqa: PLR0917 - one parameter for each option
     deployment: str | None,
     route: str | None,
     headers: tuple[str, ...],
+    answer_headers: tuple[str, ...],
     stream: bool,  # noqa: FBT001
     curl: str | None,
     request_path: Path | None,
@@ -156,7 +165,9 @@ def explain_request(  # noqa: PLR0917 - one parameter for each option
     described = _described(
         curl, request_path, headers, route, body_path, class_table=table
     )
-    given = described != RequestInput() or stream or any((key, model, deployment, tags))
+    answer = _described(None, None, answer_headers, None, None, class_table=table)
+    given = described != RequestInput() or stream
+    given = given or any((key, model, deployment, tags, answer_headers))
     if (from_log or replay) and (given or (from_log and replay)):
         raise click.UsageError("a recorded request is explained as it was, and alone")
     log = Past(config if log_path is None else _config(log_path, environment))
@@ -172,6 +183,7 @@ def explain_request(  # noqa: PLR0917 - one parameter for each option
         dry_run.suppose(f"{name} is set" for name in environment.supposed)
         dry_run.suppose_body(model, deployment, stream=stream)
         dry_run.suppose_caller(team, user, tags)
+        dry_run.suppose_answer(answer.headers)
         return dry_run.explain(key, deployment)
 
     if other_path is not None:

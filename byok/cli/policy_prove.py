@@ -189,20 +189,16 @@ class _Printer:
         screen.line(Styled(f"{proof.id} #{number}", Style.STRONG), f"  {one.message}")
         if one.rule is not None:
             screen.line(f"    by  {one.rule.id}  {one.rule.where}")
-        shown_by = self._command(proof, number, one)
-        if shown_by is not None:
-            screen.line(f"    try {shown_by}")
+        screen.line(f"    try {self._command(proof, number, one)}")
 
-    def _command(self, proof: Proof, number: int, one: Counterexample) -> str | None:
-        if one.of_answer:
-            # No explanation of a request shows what becomes of its answer.
-            return None
+    def _command(self, proof: Proof, number: int, one: Counterexample) -> str:
+        request, subject, answer = one.request, self._subject, one.answer
         if self._directory is None:
-            return command(one.request, self._subject, self._config)
+            return command(request, subject, self._config, answer)
         self._directory.mkdir(parents=True, exist_ok=True)
         file = self._directory / f"{proof.id}-{number}.http"
-        file.write_text(raw(one.request), "utf-8")
-        return command_with_file(one.request, self._subject, self._config, str(file))
+        file.write_text(raw(request), "utf-8")
+        return command_with_file(request, subject, self._config, str(file), answer)
 
     def data(self, results: Sequence[Timed]) -> dict[str, object]:
         return {

@@ -44,8 +44,12 @@ def _caller(request: Posed, subject: Subject) -> list[str]:
     return out
 
 
-def command(request: Posed, subject: Subject, config: str) -> str:
-    """Return the command that has *request* explained."""
+def command(request: Posed, subject: Subject, config: str, answer: bytes = b"") -> str:
+    """
+    Return the command that has *request* explained.
+
+    With *answer*, what becomes of a field of that name in the answer, too.
+    """
     context = request.context
     words = ["byok", "explain-request", "-c", config, *_caller(request, subject)]
     words += ["--model", context.model]
@@ -55,13 +59,19 @@ def command(request: Posed, subject: Subject, config: str) -> str:
         words.append("--stream")
     for line in _fields(request):
         words += ["-H", line]
-    return join(words)
+    return join([*words, *_of_answer(answer)])
 
 
-def command_with_file(request: Posed, subject: Subject, config: str, file: str) -> str:
-    """Return the command that has the request in *file* explained."""
+def _of_answer(answer: bytes) -> list[str]:
+    return ["--answer-header", f"{answer.decode('latin-1')}: 1"] if answer else []
+
+
+def command_with_file(
+    request: Posed, subject: Subject, config: str, file: str, answer: bytes = b""
+) -> str:
+    """Return the command that has the request in *file* explained; see `command`."""
     words = ["byok", "explain-request", "-c", config, *_caller(request, subject)]
-    return join([*words, "--request", file])
+    return join([*words, "--request", file, *_of_answer(answer)])
 
 
 def raw(request: Posed) -> str:

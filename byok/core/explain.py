@@ -77,10 +77,10 @@ def explain(
             _slot(each, result, _sent_as(facts, result, each))
             for each in outcome.decisions
         ]
-        out["injections"] = [_injection(each) for each in outcome.injections]
+        out["injections"] = [injection_shown(each) for each in outcome.injections]
         out["credential"] = _credential(facts, result)
         out["shadow"] = [
-            _shadow(each)
+            shadow_shown(each)
             for each in outcome.shadow
             if each.slot == "request" or each.slot.startswith("out:")
         ]
@@ -172,12 +172,14 @@ def _slot(decision: HeaderDecision, result: Decided, sent_as: str | None) -> Jso
         "sent_as": sent_as,
         "drops": [glob.text for glob in verdict.drop],
         "reason": _reason(verdict.rule, verdict.reason.value),
-        "determining": [_rule(rule) for rule in (verdict.rule, *verdict.beside)]
+        "determining": [rule_shown(rule) for rule in (verdict.rule, *verdict.beside)]
         if verdict.rule
         else [{"rule": DEFAULT_DENY, "tier": None, "origin": None, "why": ""}],
-        "overridden": [_overridden(each) for each in verdict.over],
+        "overridden": [overridden_shown(each) for each in verdict.over],
         "shadow": [
-            _shadow(each) for each in outcome.shadow if each.index == decision.index
+            shadow_shown(each)
+            for each in outcome.shadow
+            if each.index == decision.index
         ],
         "note": _note(decision, result, sent_as),
     }
@@ -187,7 +189,8 @@ def _reason(rule: Rule | None, reason: str) -> str:
     return f"compat:{rule.compat}" if rule is not None and rule.compat else reason
 
 
-def _rule(rule: Rule) -> Json:
+def rule_shown(rule: Rule) -> Json:
+    """Return what is said of a rule that decides."""
     return {
         "rule": rule.id,
         "tier": rule.tier.word,
@@ -196,7 +199,8 @@ def _rule(rule: Rule) -> Json:
     }
 
 
-def _overridden(each: Overridden) -> Json:
+def overridden_shown(each: Overridden) -> Json:
+    """Return what is said of a rule that did not decide."""
     return {
         "rule": each.rule.id,
         "would": each.rule.action.word,
@@ -205,7 +209,8 @@ def _overridden(each: Overridden) -> Json:
     }
 
 
-def _shadow(each: Difference) -> Json:
+def shadow_shown(each: Difference) -> Json:
+    """Return what is said of a difference that rules in shadow would make."""
     rule = each.rule
     # A field that no rule decides is denied; the other slots have no such default.
     nothing = DEFAULT_DENY if each.index >= 0 else None
@@ -264,14 +269,15 @@ def _dropped(value: bytes, verdict: Verdict) -> str:
     return f"without {', '.join(taken)}{rest}"
 
 
-def _injection(each: Injection) -> Json:
+def injection_shown(each: Injection) -> Json:
+    """Return what is said of a field that is put in, or would have been."""
     inject = each.rule.inject
     return {
         "slot": f"out:{each.name}",
         "when": inject.when.value if inject else None,
         "applied": each.applied,
-        "determining": [_rule(each.rule)],
-        "overridden": [_overridden(over) for over in each.over],
+        "determining": [rule_shown(each.rule)],
+        "overridden": [overridden_shown(over) for over in each.over],
     }
 
 
@@ -290,7 +296,9 @@ def _credential(facts: RequestFacts, result: Decided) -> Json:
             for each in credential.rejected
         ],
         "shadow": [
-            _shadow(each) for each in result.outcome.shadow if each.slot == "credential"
+            shadow_shown(each)
+            for each in result.outcome.shadow
+            if each.slot == "credential"
         ],
         "trust": result.deployment.trust_note or None,
     }

@@ -38,9 +38,24 @@ def render(explanation: Json) -> str:
     sends = _texts(explanation["sends"])
     if sends:
         lines.append(f"{'sends':<11}{', '.join(sends)}")
+    answer = explanation.get("answer")
+    if isinstance(answer, Mapping):
+        lines += _answer_lines(answer)
     lines += [f"{'assumed':<11}{each}" for each in _texts(explanation["assumed"])]
     lines += [f"{'warning':<11}{each}" for each in _texts(explanation["warnings"])]
     return "\n".join(map(_printable, lines))
+
+
+def _answer_lines(answer: Json) -> list[str]:
+    lines = [f"{'answer':<11}(payer: {answer['payer']})"]
+    for each in _items(answer["slots"]):
+        lines += _slot_lines(each)
+    there = {each["sent_as"] for each in _items(answer["slots"])}
+    for each in _items(answer["injections"]):
+        lines += _injection_lines(each, there)
+    lines += [_shadow_line(each) for each in _items(answer["shadow"])]
+    returns = ", ".join(_texts(answer["sends"])) or "nothing of it"
+    return [*lines, f"{'returns':<11}{returns}"]
 
 
 def render_slot(each: Json) -> str:

@@ -51,13 +51,13 @@ class Counterexample:
     """
     A request by which a property does not hold, and the rule that lets it be.
 
-    Where `of_answer` is set it is the answer to the request that shows it.
+    Where `answer` is set, it is this field of the answer to the request that shows it.
     """
 
     request: Posed
     message: str
     rule: Rule | None = None
-    of_answer: bool = False
+    answer: bytes = b""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -572,7 +572,7 @@ def _no_widening(walk: Walk, question: Question) -> Found:
                 request=shown.request,
                 message=shown.what,
                 rule=shown.rule,
-                of_answer=True,
+                answer=shown.name,
             ),
         )
 

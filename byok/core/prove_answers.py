@@ -22,9 +22,10 @@ from byok.policy.slot import CredentialPolicy, OnMissing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """Something of the answer to *request* that a client gets to see, and did not."""
+    """A field *name* of the answer to *request* that clients did not get to see."""
 
     request: Posed
+    name: bytes
     what: str
     rule: Rule | None
 
@@ -80,4 +81,4 @@ def _compared(
     for (name, value), verdict in zip(fields, after.verdicts, strict=True):
         if value in seen - hidden:
             text = f"{name.decode('latin-1')} of an answer goes back and stayed here"
-            yield Shown(request=request, what=text, rule=verdict.rule)
+            yield Shown(request=request, name=name, what=text, rule=verdict.rule)

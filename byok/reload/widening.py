@@ -83,7 +83,7 @@ def _effective(
             text=each.message,
             rule=rule.id if rule else "",
             where=rule.where if rule else BUILT_IN,
-            shown_by="" if each.of_answer else command(each.request, new, config),
+            shown_by=command(each.request, new, config, each.answer),
         )
     if proof.status is Status.UNSETTLED or proof.note:
         text = f"there is more to look at than {limit} cells: nobody knows what leaves"

@@ -199,6 +199,85 @@ def test_a_given_key_on_the_command_line_is_warned_about_and_not_repeated(
     assert stood_for["warnings"] == []
 
 
+ANSWERS = """
+  policies:
+    - {id: no-account, why: it is ours, direction: response,
+       match: {header: {name: x-account}}, action: strip}
+    - {id: no-region, mode: shadow, direction: response,
+       match: {header: {name: x-region}}, action: redact}
+    - {id: served-by, direction: response,
+       action: {inject: {name: x-served-by, value: byok}}}
+    - {id: new-name, direction: response,
+       match: {header: {name: x-old}}, action: {rename: {to: x-new}}}
+"""
+ANSWER = ("x-account: a-1", "x-region: eu", "x-old: 2", "set-cookie: c", "x-plain: 3")
+
+
+def with_answers(terminal):
+    text = terminal.config.read_text()
+    assert "general_settings:\n" in text
+    terminal.config.write_text(
+        text.replace("general_settings:\n", f"general_settings:{ANSWERS}", 1)
+    )
+    words = [word for each in ANSWER for word in ("--answer-header", each)]
+    return ["--key", "anna", *words]
+
+
+def test_an_answer_that_is_described_is_explained(terminal):
+    words = with_answers(terminal)
+
+    found = terminal.explain(*words)["answer"]
+
+    fates = {
+        each["slot"]: (each["verdict"], each["determining"][0]["rule"], each["sent_as"])
+        for each in found["slots"]
+    }
+    assert fates == {
+        "header:x-account": ("strip", "general_settings.no-account", None),
+        "header:x-region": ("forward", "default-forward", "x-region"),
+        "header:x-old": ("rename", "general_settings.new-name", "x-new"),
+        "header:set-cookie": ("strip", "built-in", None),
+        "header:x-plain": ("forward", "default-forward", "x-plain"),
+    }
+    assert found["payer"] == "user-key"
+    assert found["sends"] == ["x-new", "x-plain", "x-region", "x-served-by"]
+    assert [(each["slot"], each["would"]) for each in found["shadow"]] == [
+        ("answer:x-region", "redact")
+    ]
+    assert "answer" not in terminal.explain("--key", "anna")
+
+
+def test_an_answer_is_printed_behind_what_leaves(terminal):
+    words = with_answers(terminal)
+
+    result = terminal.run("explain-request", "-H", API_KEY, *words)
+    shown = result.stdout.splitlines()
+
+    at = shown.index("answer     (payer: user-key)")
+    assert shown[at - 1].startswith("sends ")
+    assert shown[at + 1].startswith("STRIP    x-account ")
+    assert any(each.startswith("INJECT   x-served-by") for each in shown[at:])
+    assert "returns    x-new, x-plain, x-region, x-served-by" in shown
+    said = next(each for each in shown if each.startswith("shadow "))
+    assert "general_settings.no-region would REDACT x-region of the answer" in said
+
+
+def test_a_request_that_is_refused_has_no_answer(terminal):
+    refused = terminal.explain(
+        "--answer-header", "x-account: 1", headers=("x-pass-x-pass-a: 1",)
+    )
+
+    assert (refused["verdict"], "answer" in refused) == ("deny", False)
+
+
+def test_a_recorded_request_has_its_own_answer(terminal):
+    words = ("--from-log", "req_1", "--answer-header", "x-a: 1")
+
+    result = terminal.run("explain-request", *words, code=2)
+
+    assert "explained as it was, and alone" in result.output
+
+
 def test_a_declared_secret_on_the_command_line_is_warned_about(terminal):
     declared = terminal.config.with_name("classes.yaml")
     declared.write_text(

@@ -407,7 +407,7 @@ def shows(now, before, *, deployments=(MORE_MAIN,), **more):
     old = subject(*deployments, rules=rules_at(Tier.SETTINGS, *before), **more)
     found = proof("P6", new, against=old)
     assert (found.status is Status.PASS) == (not found.counterexamples)
-    assert all(each.of_answer for each in found.counterexamples)
+    assert all(each.answer for each in found.counterexamples)
     return messages(found)
 
 
@@ -454,13 +454,26 @@ def test_without_a_key_of_the_organisation_nobody_pays_but_the_client():
     assert shows([], [HIDDEN], credential=own) == []
 
 
+def test_what_an_answer_shows_anew_can_be_tried():
+    new = subject(MORE_MAIN)
+    old = subject(MORE_MAIN, rules=rules_at(Tier.SETTINGS, HIDDEN))
+    (one,) = proof("P6", new, against=old).counterexamples
+
+    line = command(one.request, new, "c.yaml", one.answer)
+    from_file = command_with_file(one.request, new, "c.yaml", "r.http", one.answer)
+
+    assert one.answer == b"x-account"
+    assert line.endswith("--answer-header 'x-account: 1'")
+    assert from_file.endswith("--request r.http --answer-header 'x-account: 1'")
+
+
 def test_an_answer_that_there_was_not_is_told_of_the_request():
     new = subject(MORE_MAIN, SHARED, rules=rules_at(Tier.SETTINGS, HIDDEN))
     old = subject(MORE_MAIN, rules=rules_at(Tier.SETTINGS, HIDDEN))
 
     found = proof("P6", new, against=old)
 
-    assert not any(each.of_answer for each in found.counterexamples)
+    assert not any(each.answer for each in found.counterexamples)
     assert found.status is Status.FAIL
 
 

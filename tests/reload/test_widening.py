@@ -48,8 +48,8 @@ def test_a_header_of_an_answer_that_newly_goes_back_widens(tmp_path: Path):
     (one,) = reviewed(tmp_path, old, new).widenings
 
     assert one.text == "x-account of an answer goes back and stayed here"
-    # No request shows what becomes of its answer.
-    assert (one.kind, one.shown_by) == ("leaves", "")
+    assert one.kind == "leaves"
+    assert one.shown_by.endswith("--answer-header 'x-account: 1'")
     assert kinds(tmp_path, new, old) == []
     # The answer to a key of one's own is one's own.
     assert kinds(tmp_path, config(back), config()) == []

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from byok.core.answer_fields import ORG, goes_back
+from byok.core.answer_fields import ORG
 from byok.core.errors import Refusal
 from byok.core.exchange import Decided, decide
 from byok.core.explain import Json
+from byok.core.explain_answer import explain_answer
 from byok.core.policy_tests.cases import Expected, Given
 from byok.core.policy_tests.expectations import Mismatch, of_shadow, of_slot
 from byok.core.policy_tests.trial import Bench, caller_of, facts_of
@@ -20,14 +21,9 @@ from byok.core.routes import MESSAGES
 from byok.core.routing import Deployment
 from byok.core.supposed import filled
 from byok.policy import slot
-from byok.policy.declared import ClassTable
-from byok.policy.outcome import Headers, Verdict
 from byok.policy.responses import ResponseOutcome
-from byok.policy.rules import Action, Rule
+from byok.policy.rules import Action
 
-TAKEN_OFF = "built-in"
-"""Decides over fields that never go back, whatever rules say."""
-DEFAULT_FORWARD = "default-forward"
 _NOTHING = "nothing"
 
 
@@ -64,11 +60,11 @@ def attempt_answer(given: Given, bench: Bench) -> AnswerTrial:
         (name.encode("latin-1", "replace"), filled(name, value).encode())
         for name, value in given.headers
     )
-    outcome = decided.plan.response.apply(goes_back(fields, source), source)
+    shown, outcome = explain_answer(fields, decided, source)
     return AnswerTrial(
         given=given,
         refusal=None,
-        explanation=_explained(fields, outcome, decided.plan.class_table),
+        explanation={"verdict": "allow", **shown},
         decided=decided,
         source=source,
         outcome=outcome,
@@ -93,75 +89,6 @@ _NO_ANSWER: Json = {
     "sends": [],
     "shadow": [],
 }
-
-
-def _explained(
-    fields: Headers, outcome: ResponseOutcome, class_table: ClassTable
-) -> Json:
-    verdicts = iter(outcome.verdicts)
-    asked = list(outcome.headers)
-    slots = []
-    for each in fields:
-        # They are in order, so the next one that was asked about is this one.
-        is_asked = bool(asked) and asked[0] == each
-        if is_asked:
-            asked.pop(0)
-        cls = class_table.class_of_name(each[0])
-        slots.append(_slot(each, cls, next(verdicts) if is_asked else None))
-    return {
-        "verdict": "allow",
-        "slots": slots,
-        "injections": [
-            {"slot": f"out:{each.name}", "applied": each.applied, "rule": each.rule.id}
-            for each in outcome.injections
-        ],
-        "sends": sorted({name.decode("latin-1") for name, _ in outcome.sends}),
-        "shadow": [
-            {
-                "slot": each.slot,
-                "would": each.would,
-                "rule": each.rule.id if each.rule else None,
-            }
-            for each in outcome.shadow
-        ],
-    }
-
-
-def _slot(field_: tuple[bytes, bytes], cls: str, verdict: Verdict | None) -> Json:
-    name = field_[0].decode("latin-1")
-    action = Action.STRIP if verdict is None else verdict.action
-    rule = None if verdict is None else verdict.rule
-    nobody = TAKEN_OFF if verdict is None else DEFAULT_FORWARD
-    sent_as: str | None = None if action is Action.STRIP else name
-    if action is Action.RENAME and rule is not None:
-        sent_as = rule.rename_to.decode("latin-1")
-    return {
-        "slot": f"header:{name}",
-        "class": cls,
-        "classified_by": "name",
-        "value": {"length": len(field_[1])},
-        "verdict": action.word,
-        "sent_as": sent_as,
-        "reason": "it never goes back" if verdict is None else verdict.reason.value,
-        "determining": [_rule(rule, nobody)],
-        "overridden": [
-            {
-                "rule": each.rule.id,
-                "would": each.rule.action.word,
-                "origin": str(each.rule.where),
-                "because": each.because,
-            }
-            for each in (verdict.over if verdict else ())
-        ],
-        "shadow": [],
-        "note": rule.why if rule else "",
-    }
-
-
-def _rule(rule: Rule | None, nobody: str) -> Json:
-    if rule is None:
-        return {"rule": nobody, "origin": None}
-    return {"rule": rule.id, "origin": str(rule.where)}
 
 
 # -- compared with what was expected

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from byok.core.exchange import Decided
+from byok.core.explain_answer import DEFAULT_FORWARD, TAKEN_OFF
 from byok.core.policy_tests.answers import (
-    DEFAULT_FORWARD,
-    TAKEN_OFF,
     AnswerTrial,
     answer_mismatches,
     attempt_answer,

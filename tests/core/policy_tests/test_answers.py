@@ -159,7 +159,8 @@ def test_a_failure_explains_the_field_and_says_how_to_see_it_again():
 
     (failure,) = found.failures
     (slot,) = slots_of(failure.trial.explanation, "x-account")
-    assert slot["determining"] == [{"rule": "no-account", "origin": "ours.yaml:7"}]
+    (rule,) = slot["determining"]
+    assert (rule["rule"], rule["origin"]) == ("no-account", "ours.yaml:7")
     assert slot["overridden"] == [
         {
             "rule": "r",
