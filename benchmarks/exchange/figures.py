@@ -202,7 +202,7 @@ TARGETS = (
         then=1.8,
         at_least=True,
         measured=None,
-        elsewhere="not measured: the gateway has one worker",
+        elsewhere="not measured by this",
     ),
     Target(
         label="growth within the soak",
