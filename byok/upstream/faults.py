@@ -24,6 +24,7 @@ from byok.upstream.reach import AddressRefused
 from byok.wire.errors import (
     AnswerTimedOut,
     ClosedEarly,
+    ClosedWhileKept,
     ConnectTimedOut,
     TunnelBroken,
     TunnelRefused,
@@ -65,6 +66,13 @@ _FAULTS: tuple[tuple[tuple[type[BaseException], ...], ProviderFault], ...] = (
     (
         (ConnectError, OSError),
         ProviderUnreachable("the provider could not be reached"),
+    ),
+    (
+        (ClosedWhileKept,),
+        ProviderBroken(
+            "the provider closed a kept connection as the request was sent on it, and"
+            " whether it was taken is not known"
+        ),
     ),
     (
         (ClosedEarly,),

@@ -18,10 +18,16 @@ from zope.interface import implementer
 from byok.wire.answer import COMPLETE, ENDED_BY_CLOSE, Answer, failure_of
 from byok.wire.answer_reader import OF_THE_CONNECTION, AnswerHead, AnswerReader
 from byok.wire.deadlines import NEVER, Deadlines
-from byok.wire.errors import AnswerBroken, AnswerTimedOut, ClosedEarly, WireError
+from byok.wire.errors import (
+    AnswerBroken,
+    AnswerTimedOut,
+    ClosedEarly,
+    ClosedWhileKept,
+    WireError,
+)
 from byok.wire.heads import Headers, is_clean
 from byok.wire.limits import ClientLimits
-from byok.wire.sockets import ISocket
+from byok.wire.sockets import ISocket, has_news, has_unread_record, number_of
 from byok.wire.upload import PIECE_BYTES, Upload
 
 _GOODBYE_S = 5.0
@@ -58,6 +64,9 @@ class ClientConnection(Protocol):
         self._ended_because: WireError | None = None
         self._uploading = False
         self._paused = False
+        self._was_kept = False
+        self._is_ending = False
+        self._number: int | None = None
         self.ready: Deferred[None] = Deferred()
         self.is_open = False
         self.deadline = NEVER
@@ -70,6 +79,7 @@ class ClientConnection(Protocol):
         if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(enabled=True)
             transport.setTcpKeepAlive(enabled=True)
+        self._number = number_of(transport)
         self._deadlines.watch(self)
         if not self._secure:
             self._be_ready()
@@ -90,9 +100,14 @@ class ClientConnection(Protocol):
         if not self.ready.called:
             self.ready.errback(reason)
         if self._waiting is not None:
-            self._fail(self._ended_because or ClosedEarly("there was no answer"))
+            self._fail(self._ended_because or self._unanswered())
         elif self._answer is not None:
             self._end_answer(self._how_it_ended())
+
+    def _unanswered(self) -> ClosedEarly:
+        if self._was_kept:
+            return ClosedWhileKept("there was no answer, as on a closed connection")
+        return ClosedEarly("there was no answer")
 
     def _how_it_ended(self) -> Failure:
         head = self._reader.head
@@ -105,6 +120,21 @@ class ClientConnection(Protocol):
         """End the connection now, and what is under way with it."""
         self.is_open = False
         self._transport().abortConnection()
+
+    def drop_if_stale(self) -> bool:
+        """
+        End a kept connection that the server closed, or said something on unasked.
+
+        It may be known to the kernel alone yet. Asked before a request is written, this
+        saves one that would be lost.
+        """
+        stale = (self._number is not None and has_news(self._number)) or (
+            # TLS reads ahead, and gives on one record after the other.
+            self._is_ending and self._secure and has_unread_record(self._transport())
+        )
+        if stale:
+            self.abort()
+        return stale
 
     def close(self) -> None:
         """End a connection that nobody uses."""
@@ -191,7 +221,9 @@ class ClientConnection(Protocol):
             self.resume()
             # Free before the answer's end is told: the next request may follow it.
             self._free(self)
+        self._is_ending = True
         answer.ended(COMPLETE)
+        self._is_ending = False
 
     def _give_up(self, because: WireError) -> None:
         self._ended_because = because
@@ -229,6 +261,7 @@ class ClientConnection(Protocol):
 
     def keep_for(self, seconds: float) -> None:
         """Wait *seconds* for the next request, then end."""
+        self._was_kept = True
         self._allow(seconds)
 
     def overdue(self, now: float) -> None:  # noqa: ARG002 - a deadline has one reason

@@ -56,6 +56,14 @@ class ClosedEarly(WireError):
     """A server closed the connection before its answer was complete."""
 
 
+class ClosedWhileKept(ClosedEarly):
+    """
+    A server closed a kept connection instead of answering on it.
+
+    It may have done so before the request came, or because of it.
+    """
+
+
 class TunnelUnreachable(WireError):
     """A proxy could not be connected to; *why* is what was raised."""
 

@@ -75,7 +75,7 @@ class Pool:
         idle = self._idle.get(key)
         while idle:
             connection = idle.pop()
-            if connection.is_open:
+            if connection.is_open and not connection.drop_if_stale():
                 return connection
         connection = ClientConnection(
             secure=secure,

@@ -63,8 +63,12 @@ class Authority:
         path.write_bytes(b"".join(each.pem for each in (self, *others)))
         return str(path)
 
-    def issue(self, host: str, *, expired: bool = False) -> Pair:
-        """Make a server certificate for *host*, a name or an address."""
+    def issue(self, host: str, *, expired: bool = False, early: bool = False) -> Pair:
+        """
+        Make a server certificate for *host*, a name or an address.
+
+        It is valid now, unless it has *expired* or comes too *early*.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.now(UTC)
         until = now - DAY if expired else now + DAY
@@ -79,8 +83,8 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - 10 * DAY)
-            .not_valid_after(until)
+            .not_valid_before(now + DAY if early else now - 10 * DAY)
+            .not_valid_after(until + DAY if early else until)
             .add_extension(x509.SubjectAlternativeName([named]), critical=False)
             .add_extension(
                 x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
@@ -88,3 +92,24 @@ class Authority:
             .sign(self._key, hashes.SHA256())
         )
         return Pair(certificate=certificate, key=key)
+
+
+def self_signed(host: str) -> Pair:
+    """Make a certificate that nobody but itself speaks for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - DAY)
+        .not_valid_after(now + DAY)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    return Pair(certificate=certificate, key=key)

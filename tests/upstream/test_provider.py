@@ -12,6 +12,7 @@ from twisted.internet.interfaces import (
     IHostResolution,
     IReactorPluggableNameResolver,
     IReactorTime,
+    ITCPTransport,
 )
 from twisted.logger import LogLevel
 from twisted.trial.unittest import TestCase
@@ -403,10 +404,20 @@ class FaultTests(Sending):
             request = planned(self.deployment, method=method)
             await body_of(await self.send(request))
 
-            with self.assertRaises(ProviderBroken):
+            with self.assertRaisesRegex(ProviderBroken, "kept connection .* not known"):
                 await self.send(request)
 
             self.assertEqual(len(self.provider.exchanges.entries), before + 2)
+
+    async def test_a_connection_that_was_closed_meanwhile_is_not_used(self):
+        """The close arrived before the request did, which then leaves on a new one."""
+        for at in range(5):
+            await body_of(await self.send(planned(self.deployment)))
+            connection = self.provider.connections[at]
+            ITCPTransport(connection.transport).abortConnection()
+            await connection.closed.wait()
+
+        self.assertEqual(len(self.provider.requests), 5)
 
     async def test_an_answer_that_is_not_http_is_broken(self):
         for junk in (

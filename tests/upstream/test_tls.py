@@ -18,7 +18,7 @@ from byok.upstream.provider import Providers
 from tests.e2e.watching import Events
 from tests.support import keys, plays
 from tests.support.provider import Provider
-from tests.upstream.certificates import Authority
+from tests.upstream.certificates import Authority, self_signed
 from tests.upstream.reading import body_of
 from tests.upstream.shipments import deployment, loopback, planned
 
@@ -107,7 +107,8 @@ class TlsTests(TestCase):
             await self.send(provider, **options)
 
         # The provider stands behind TLS: it would have seen any byte of a request.
-        self.assertEqual(provider.received, b"")
+        arrived = [bytes(each.received) for each in provider.connections]
+        self.assertEqual(b"".join(arrived), b"")
 
     async def test_a_certificate_of_the_deployments_ca_file_is_trusted(self):
         provider = await self.listen(self.authority.issue("localhost").options())
@@ -151,6 +152,35 @@ class TlsTests(TestCase):
         provider = await self.listen(pair.options())
 
         await self.refuses(provider, ca_file=self.ca_file)
+
+    async def test_a_certificate_that_signed_itself_is_refused(self):
+        provider = await self.listen(self_signed("localhost").options())
+
+        for ca_file in (None, self.ca_file):
+            await self.refuses(provider, ca_file=ca_file)
+
+    async def test_a_certificate_for_another_address_is_refused(self):
+        provider = await self.listen(self.authority.issue("127.0.0.2").options())
+
+        await self.refuses(provider, host="127.0.0.1", ca_file=self.ca_file)
+
+    async def test_a_certificate_that_is_not_valid_yet_is_refused(self):
+        pair = self.authority.issue("localhost", early=True)
+        provider = await self.listen(pair.options())
+
+        await self.refuses(provider, ca_file=self.ca_file)
+
+    async def test_tls_1_2_is_taken_as_well_as_1_3(self):
+        for version in (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION):
+            options = self.authority.issue("localhost").options()
+            options.getContext().set_min_proto_version(version)
+            options.getContext().set_max_proto_version(version)
+            provider = await self.listen(options)
+
+            answer = await self.send(provider, ca_file=self.ca_file, name=str(version))
+
+            self.assertEqual(answer.status, 200)
+            await body_of(answer)
 
     async def test_an_expired_certificate_is_refused(self):
         pair = self.authority.issue("localhost", expired=True)
