@@ -17,6 +17,7 @@ from twisted.python import usage
 
 from byok.config import Config, ConfigError, examine, load
 from byok.config.listeners import ListenerError, of_host_and_port
+from byok.hardening import harden, why_not
 from byok.logs.live import LiveSecrets
 from byok.logs.observers import human_observer, json_observer
 from byok.logs.scarcity import Scarcity
@@ -102,12 +103,15 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor
 
+    twistd: Mapping[str, Any] = options.parent or {}
+    if (reason := why_not(twistd)) is not None:
+        sys.exit(f"byok: {reason}")
+    harden()
     config = _load(options)
     keep_steady_time(reactor)
     answer_every_lookup(reactor)
     # The working directory is not what it was once twistd has gone to the background.
     path = Path(options["config"]).absolute()
-    twistd: Mapping[str, Any] = options.parent or {}
     for option in ("logger", "syslog"):
         if twistd.get(option):
             sys.exit(

@@ -12,6 +12,7 @@ from twisted.logger import ILogObserver, LogLevel
 from twisted.python import usage
 from twisted.python.usage import UsageError
 
+import byok.tap
 from byok.service import GatewayService
 from byok.tap import Options, makeService
 from tests.support import keys
@@ -34,7 +35,12 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reactor is everybody's: it keeps the time that it had."""
+    """
+    The reactor is everybody's: it keeps the time that it had.
+
+    The process is as well; that it is closed to others is tested with one of its own.
+    """
+    monkeypatch.setattr(byok.tap, "harden", lambda: None)
     monkeypatch.setattr(reactor, "seconds", IReactorTime(reactor).seconds)
     monkeypatch.setattr(reactor, "stop", IReactorCore(reactor).stop)
 
