@@ -11,6 +11,7 @@ from byok.cli.request_input import RequestInput, merged
 from byok.config import Config
 from byok.core.admission import admit_key, admit_master, admit_single_user
 from byok.core.carriers import Presented, carriers, find_key
+from byok.core.edge import refuse_unreadable
 from byok.core.errors import Refusal, StoreUnavailable
 from byok.core.exchange import Caller, Decided, decide
 from byok.core.explain import Setting, explain
@@ -28,6 +29,11 @@ from byok.policy.names import GATEWAY_CREDENTIALS
 from byok.policy.rules import Rule
 from byok.store.location import store_path
 from byok.store.peek import peek_digests, peek_key
+from byok.wire.errors import Unreadable
+from byok.wire.heads import HEAD_TOO_LONG, METHODS, read_request_head
+from byok.wire.limits import ServerLimits
+
+_HOST = (b"host", b"gateway")
 
 
 def _asks_for_address(rule: Rule) -> bool:
@@ -50,13 +56,13 @@ class DryRun:
         self._team: str | None = None
         self._user: str | None = None
         self._tags: tuple[str, ...] = ()
+        self._answer: Headers = ()
 
     def suppose(self, statements: Iterable[str]) -> None:
         """Note what was taken for granted."""
         self._assumed.extend(statements)
 
     def suppose_body(
-        self._answer: Headers = ()
         self, model: str | None, deployment: str | None, *, stream: bool
     ) -> None:
         """Put a body in where none was given."""
@@ -89,16 +95,16 @@ class DryRun:
             raise click.UsageError(f"no deployment has that name; there are: {names}")
         return found
 
+    def suppose_answer(self, fields: Headers) -> None:
+        """Say what the provider's answer has among its headers."""
+        self._answer = fields
+
     def explain(self, key: str | None, deployment: str | None) -> dict[str, object]:
         """Return the explanation of the request, refused or not."""
         request = self._request
         caller: Caller | None = None
         facts: RequestFacts | None = None
         result: Decided | Refusal | None = self._checked()
-    def suppose_answer(self, fields: Headers) -> None:
-        """Say what the provider's answer has among its headers."""
-        self._answer = fields
-
         if result is None and not self._is_answered_here:
             identity = self._caller(key)
             if isinstance(identity, Refusal):
@@ -127,16 +133,16 @@ class DryRun:
                 warnings=tuple(self._warnings),
             ),
         )
+        if self._answer and told["verdict"] == "allow" and isinstance(result, Decided):
+            source = result.outcome.credential.source
+            told["answer"], _ = explain_answer(self._answer, result, source)
+        return told
 
     @property
     def _target(self) -> bytes:
         path = (self._request.path or "/v1/messages").encode("utf-8", "surrogateescape")
         return path + (b"?" + self._request.query if self._request.query else b"")
 
-        if self._answer and told["verdict"] == "allow" and isinstance(result, Decided):
-            source = result.outcome.credential.source
-            told["answer"], _ = explain_answer(self._answer, result, source)
-        return told
     @property
     def _method(self) -> bytes:
         return (self._request.method or "POST").encode("utf-8", "replace")
@@ -146,11 +152,36 @@ class DryRun:
         return is_answered_here(split_target(self._target)[0])
 
     def _checked(self) -> Refusal | None:
-        refusal = check_head(self._target, self._request.headers)
+        refusal = self._unreadable() or check_head(self._target, self._request.headers)
         if refusal is not None or self._is_answered_here:
             return refusal
         route = route_of(self._method, self._target)
         return route if isinstance(route, Refusal) else None
+
+    def _unreadable(self) -> Refusal | None:
+        """Refuse what the gateway's connection would, before it is a request."""
+        headers = self._request.headers
+        # What every client adds by itself, and nobody describes.
+        host = () if any(name == b"host" for name, _ in headers) else (_HOST,)
+        lines = (b"%s: %s\r\n" % field for field in (*host, *headers))
+        line = b"%s %s HTTP/1.1\r\n" % (self._method, self._target)
+        raw = b"".join((line, *lines, b"\r\n"))
+        limits = self._config.limits
+        head = (
+            HEAD_TOO_LONG
+            if len(raw) > limits.head_bytes
+            else read_request_head(
+                raw,
+                ServerLimits(
+                    target_bytes=limits.target_bytes,
+                    value_bytes=limits.header_value_bytes,
+                    fields=limits.header_fields,
+                ),
+            )
+        )
+        if not isinstance(head, Unreadable):
+            return None
+        return refuse_unreadable(head.status, head.code, head.message, methods=METHODS)
 
     def _facts(self) -> RequestFacts | Refusal:
         route = route_of(self._method, self._target)

@@ -49,8 +49,9 @@ def parse_header(
     *class_table* says what a secret looks like that ought not to be typed.
     """
     name, colon, value = text.partition(":")
-    name = name.strip().lower()
-    if not colon or not name:
+    # White space behind a name is a fault that the gateway answers.
+    name = name.lstrip().lower()
+    if not colon or not name.strip():
         raise RequestInputError(
             'a header is written as "Name: value", for example'
             ' -H "x-api-key: <anthropic.api_key>"'

@@ -2,6 +2,7 @@
 PyYAML's nodes into ours: text keys, each once, aliases expanded up to a limit.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -26,6 +27,9 @@ class _Place(Protocol):
 
     line: int
     column: int
+
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 class TooMuchError(Exception):
@@ -115,6 +119,7 @@ class Builder:
         return {**merged, **entries}
 
     def _key(self, node: yaml.Node) -> str | None:
+        self._check_characters(node)
         if isinstance(node, yaml.ScalarNode) and node.tag in _PLAIN_TEXT_TAGS:
             return str(node.value)
         self._findings.add(
@@ -140,7 +145,21 @@ class Builder:
                     remedy="Point it at an anchor that holds a mapping.",
                 )
 
+    def _check_characters(self, node: yaml.Node) -> None:
+        """Put a mark for missing characters where an escape names half of one."""
+        if not isinstance(node, yaml.ScalarNode) or not _HALF.search(node.value):
+            return
+        self._findings.add(
+            "E128",
+            self._at(node),
+            "",
+            "an escape here names half of a surrogate pair, which is no character",
+            remedy="Write the character itself, or its whole escape (\\U0001F600).",
+        )
+        node.value = _HALF.sub("\N{REPLACEMENT CHARACTER}", node.value)
+
     def _leaf(self, node: yaml.ScalarNode) -> Leaf:
+        self._check_characters(node)
         return Leaf(self._at(node), self._value(node), node.value)
 
     def _value(self, node: yaml.ScalarNode) -> Scalar:

@@ -6,6 +6,7 @@ the other a server in front of it or behind it. Nothing is repaired.
 """
 
 import re
+from collections.abc import Collection
 from urllib.parse import unquote_to_bytes
 
 from byok.core.carriers import shown
@@ -15,6 +16,9 @@ from byok.policy.classes import find_credential
 from byok.policy.outcome import Headers
 
 # RFC 3986 section 3.4, and what clients leave as it is; `#` would end the query.
+_TIMED_OUT = 408
+_NOT_ALLOWED = 405
+
 _QUERY = re.compile(rb"[\x21\x22\x24-\x7e]*")
 # RFC 9110 section 5.6.2.
 _NAME = re.compile(rb"[a-z0-9!#$%&'*+.^_`|~-]+")
@@ -36,6 +40,21 @@ def check_edge(headers: Headers, query: bytes) -> Refusal | None:
         or _check_connection(headers)
         or _check_encoding(headers)
         or _check_query(query)
+    )
+
+
+def refuse_unreadable(
+    status: int, code: str, message: str, *, methods: Collection[bytes]
+) -> Refusal:
+    """Return the refusal of what is no request, where *methods* are what is one."""
+    # RFC 9110 15.5.6 wants the methods beside every 405.
+    allowed = (("allow", ", ".join(sorted(map(bytes.decode, methods)))),)
+    return Refusal(
+        status=status,
+        kind="timeout_error" if status == _TIMED_OUT else "invalid_request_error",
+        code=code,
+        message=message,
+        headers=allowed if status == _NOT_ALLOWED else (),
     )
 
 

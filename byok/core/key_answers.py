@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 from byok.core.keys import VirtualKey
 
+_LAST = datetime.max.replace(microsecond=0, tzinfo=UTC).timestamp()
+
 
 def shown(record: VirtualKey) -> dict[str, object]:
     """Return the JSON object that stands for *record* in answers and listings."""
@@ -39,5 +41,6 @@ def moment(at: float | None) -> str | None:
     """Write seconds of the epoch as ISO 8601 in UTC, to the second."""
     if at is None:
         return None
-    written = datetime.fromtimestamp(at, tz=UTC).isoformat(timespec="seconds")
-    return written.replace("+00:00", "Z")
+    # A store may hold what no calendar does: it is shown as the end of all days.
+    when = datetime.fromtimestamp(min(at, _LAST), tz=UTC)
+    return when.isoformat(timespec="seconds").replace("+00:00", "Z")

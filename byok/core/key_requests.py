@@ -40,6 +40,9 @@ T = TypeVar("T")
 NEVER = "-1"
 """What LiteLLM takes as `duration` to let a key live on without an end."""
 
+# What access lines and records call callers who have no virtual key.
+_TAKEN = frozenset({"master", "single-user"})
+
 STORED_ONLY = (
     "max_budget",
     "soft_budget",
@@ -289,6 +292,8 @@ def _problem_of(fields: KeyFields) -> str | None:
     alias = fields.key_alias
     if isinstance(alias, str) and (is_raw_key(alias) or is_token_id(alias)):
         return "key_alias: looks like a key or a token id; give it a name."
+    if isinstance(alias, str) and alias.strip().lower() in _TAKEN:
+        return "key_alias: the gateway calls one of its own callers so; give another."
     for name in ("metadata", "permissions"):
         problem = _problem_of_object(name, getattr(fields, name) or {})
         if problem is not None:
@@ -351,7 +356,8 @@ def _read_moment(text: str) -> float | None:
         moment = datetime.fromisoformat(text.strip())
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
-        return moment.timestamp()
+        # In UTC it has to be of this calendar too.
+        return moment.astimezone(UTC).timestamp()
     except (ValueError, OverflowError):
         return None
 

@@ -11,6 +11,7 @@ from typing import Protocol
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IPushProducer
 
+from byok.core.edge import refuse_unreadable
 from byok.core.errors import Refusal
 from byok.core.facts import Headers
 from byok.wire.errors import (
@@ -69,9 +70,6 @@ class Downstream(Protocol):
         """Stop steering the registered producer."""
 
 
-_NOT_ALLOWED = 405
-
-
 async def body_of(client: Downstream, *, too_large: Refusal) -> bytes | Refusal:
     """
     Return the body of *client*'s request, or why there is none.
@@ -92,15 +90,8 @@ async def body_of(client: Downstream, *, too_large: Refusal) -> bytes | Refusal:
 
 def refusal_of(unreadable: Unreadable) -> Refusal:
     """Say in the gateway's words what was no request."""
-    timed_out = unreadable.status == _TOO_SLOW.status
-    # RFC 9110 15.5.6 wants it beside every 405.
-    allowed = (("allow", ", ".join(sorted(map(bytes.decode, METHODS)))),)
-    return Refusal(
-        status=unreadable.status,
-        kind="timeout_error" if timed_out else "invalid_request_error",
-        code=unreadable.code,
-        message=unreadable.message,
-        headers=allowed if unreadable.status == _NOT_ALLOWED else (),
+    return refuse_unreadable(
+        unreadable.status, unreadable.code, unreadable.message, methods=METHODS
     )
 
 

@@ -425,3 +425,24 @@ def test_without_a_name_the_first_value_is_the_callers_key(terminal):
 
     assert explanation["caller"]["auth_header"] == "x-api-key"
     assert "the key in x-api-key is valid; name it with --key" in explanation["assumed"]
+
+
+@pytest.mark.parametrize(
+    ("header", "status", "code"),
+    [
+        ("expect: the unexpected", 417, "http.expectation"),
+        ("x-odd : 1", 400, "http.head"),
+        ("x-odd: a\x01b", 400, "http.lines"),
+        ("host: a b", 400, "http.host"),
+        ("transfer-encoding: gzip", 400, "http.head"),
+        ("x-long: " + "x" * 9000, 431, "http.value-too-long"),
+        ("x-longer: " + "x" * 17000, 431, "http.head-too-long"),
+    ],
+)
+def test_what_is_no_request_is_refused_as_the_gateway_refuses_it(
+    terminal, header, status, code
+):
+    found = terminal.explain(headers=(API_KEY, header))
+
+    assert found["verdict"] == "deny"
+    assert (found["refusal"]["status"], found["refusal"]["code"]) == (status, code)

@@ -78,6 +78,8 @@ def test_all_places_are_listed_by_path():
         (b"a: 1\nbcd: \xff", "E128:2:6"),
         ("a: 1\nb: x\x01y", "E128:2:5"),
         ("a: 1\nb: x\x80y", "E128:2:5"),
+        ('a: 1\nb: "\\ud800"', "E128:2:4"),
+        ('"\\udfffx": 1', "E128:1:1"),
         (b"a: " + b"x" * MAX_BYTES, "E124:0:0"),
         ("a: " + "[" * 50, "E125:1:43"),
     ],

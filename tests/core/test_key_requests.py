@@ -106,6 +106,22 @@ def test_a_moment_is_written_in_utc():
     assert moment(None) is None
 
 
+def test_a_moment_that_no_calendar_has_is_shown_as_the_last_one():
+    assert moment(1e15) == "9999-12-31T23:59:59Z"
+
+
+@pytest.mark.parametrize(
+    "expires", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"]
+)
+def test_a_moment_outside_of_the_calendar_in_utc_is_refused(expires):
+    assert refused(expires=expires).startswith("expires: a date and time")
+
+
+@pytest.mark.parametrize("alias", ["master", "Single-User"])
+def test_no_key_is_called_what_the_gateway_calls_its_own_callers(alias):
+    assert refused(key_alias=alias).startswith("key_alias: ")
+
+
 def test_an_empty_request_makes_a_key_for_everything_without_an_end():
     record = made()
 

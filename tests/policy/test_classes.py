@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from byok.core.keys import new_key
 from byok.policy import classes, names
 from byok.policy.classes import (
     Classified,
@@ -115,6 +116,14 @@ def test_a_key_behind_an_escape_is_a_key(before):
 @pytest.mark.parametrize("before", [b"%2", b"%2G", b"n", b"\\x", b"20", b"a-", b"_"])
 def test_a_key_behind_letters_that_are_no_escape_is_a_part_of_their_word(before):
     assert find_credential(before + b"sk-ant-oat01-1") is None
+
+
+@pytest.mark.parametrize("before", [b"x", b"_", b"20", b"a-", b"token=abc"])
+def test_a_key_that_byok_made_is_one_behind_any_letters(before):
+    value = before + new_key(bytes(32)).reveal_bytes()
+
+    assert find_credential(value) == classes.GATEWAY
+    assert find_credential(b"task-byok-gateway") is None
 
 
 def test_a_word_and_a_key_are_classed_by_the_key_whatever_the_name_says():
