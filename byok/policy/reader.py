@@ -24,7 +24,7 @@ class Problem:
     code: str
     path: Path
     message: str
-    remedy: str = ""
+    remedy: str
 
 
 def holds_credential(text: str) -> bool:

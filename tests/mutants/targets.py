@@ -22,7 +22,7 @@ _TESTS = {
     "document": ("document", "document_more"),
     "actions": ("document_edges", "document", "document_more", "request_rules"),
     "grammar": ("document_edges", "document", "document_more", "match"),
-    "reader": ("document_edges", "document", "document_more"),
+    "reader": ("reader", "document_edges", "document", "document_more"),
     "match": ("match", "plans", "document", "request_rules"),
 }
 
