@@ -11,9 +11,9 @@ from byok.cli.request_input import RequestInput, merged
 from byok.config import Config
 from byok.core.admission import admit_key, admit_master, admit_single_user
 from byok.core.carriers import Presented, carriers, find_key
-from byok.core.edge import refuse_unreadable
+from byok.core.edge import check_names, refuse_unreadable
 from byok.core.errors import Refusal, StoreUnavailable
-from byok.core.exchange import Caller, Decided, decide
+from byok.core.exchange import Caller, Decided, decide, gateway_secrets
 from byok.core.explain import Setting, explain
 from byok.core.explain_answer import explain_answer
 from byok.core.facts import Headers, RequestFacts
@@ -111,7 +111,9 @@ class DryRun:
                 result = identity
             else:
                 caller = self._as_supposed(self._with_others(identity))
-                read = self._facts()
+                secrets = gateway_secrets(caller, self._gateway)
+                named = check_names(self._request.headers, secrets)
+                read = named or self._facts()
                 if isinstance(read, Refusal):
                     result = read
                 else:

@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 from byok.core.carriers import shown
 from byok.core.errors import Refusal
 from byok.policy import classes, names, passing
-from byok.policy.classes import find_credential
+from byok.policy.classes import find_credential, holds_gateway_credential
 from byok.policy.outcome import Headers
 
 # RFC 3986 section 3.4, and what clients leave as it is; `#` would end the query.
@@ -26,6 +26,8 @@ _NAME = re.compile(rb"[a-z0-9!#$%&'*+.^_`|~-]+")
 _PLAIN_NAMES = re.compile(rb"[a-z0-9!#$%&'*+.^`|~-]+(?:\n[a-z0-9!#$%&'*+.^`|~-]+)*")
 # Two readers could differ on how often it asks, and for what.
 _ASKED_TWICE = passing.PREFIX * 2
+# What every key of the gateway begins with, where a word of a name may begin.
+_KEY = re.compile(rb"(?:\A|[^a-z0-9])sk-")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _CONTROLS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
@@ -58,10 +60,33 @@ def refuse_unreadable(
     )
 
 
+_KEY_AS_NAME = Refusal(
+    status=400,
+    kind="invalid_request_error",
+    code="edge.header-name",
+    message=(
+        "The name of a header holds what looks like a key. Write `Name: key`, the name"
+        " first, and replace the key if it was a real one."
+    ),
+)
+
+
 def _refuse(code: str, message: str, *, status: int = 400) -> Refusal:
     return Refusal(
         status=status, kind="invalid_request_error", code=code, message=message
     )
+
+
+def check_names(headers: Headers, secrets: Collection[bytes]) -> Refusal | None:
+    """
+    Refuse a header that is named by one of the gateway's own *secrets*.
+
+    Names are kept in records and sent on as they are, so that a key must not be one.
+    They come in lower case, and are looked at in that.
+    """
+    text = b"\n".join([name for name, _ in headers])
+    lowered = [secret.lower() for secret in secrets]
+    return _KEY_AS_NAME if holds_gateway_credential(text, lowered) else None
 
 
 def _check_names(headers: Headers) -> Refusal | None:
@@ -71,6 +96,7 @@ def _check_names(headers: Headers) -> Refusal | None:
         _PLAIN_NAMES.fullmatch(text)
         and text.count(b"\n") == len(headers) - 1
         and _ASKED_TWICE not in text
+        and (b"sk-" not in text or not _KEY.search(text))
     ):
         return None
     for name, _ in headers:
@@ -80,6 +106,8 @@ def _check_names(headers: Headers) -> Refusal | None:
                 "A header name holds a character that"
                 " is not allowed there (RFC 9110 5.6.2).",
             )
+        if _KEY.search(name):
+            return _KEY_AS_NAME
         if name.startswith(_ASKED_TWICE):
             return _refuse(
                 "edge.header-name",

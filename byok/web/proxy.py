@@ -15,7 +15,7 @@ from byok.core import explain_text
 from byok.core.answer_headers import relayed_headers
 from byok.core.body import MAX_BODY_BYTES
 from byok.core.decision_access import asks
-from byok.core.edge import check_edge
+from byok.core.edge import check_edge, check_names
 from byok.core.errors import Refusal
 from byok.core.exchange import (
     Caller,
@@ -90,6 +90,10 @@ class Proxy:
         if isinstance(caller, Refusal):
             return caller
         record.caller = caller
+        secrets = gateway_secrets(caller, self._gateway)
+        refusal = check_names(client.headers, secrets)
+        if refusal is not None:
+            return refusal
         body = await body_of(client, too_large=self._too_large)
         if isinstance(body, Refusal):
             return body
@@ -117,9 +121,7 @@ class Proxy:
             record.decided = replace(decided, refusal=pinned.refusal)
             return self._refused(visit, pinned.refusal)
         record.planned = planned
-        answer = await self._providers.send(
-            planned, gateway_secrets=gateway_secrets(caller, self._gateway)
-        )
+        answer = await self._providers.send(planned, gateway_secrets=secrets)
         record.answered(answer.status, answer.fields, now=self._clock.seconds())
         if pinned is not None:
             pinned.learn(answer.status, answer.fields)

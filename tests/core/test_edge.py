@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from byok.core.edge import check_edge, check_query_bytes, nominated, refuse_query
+from byok.core.edge import (
+    check_edge,
+    check_names,
+    check_query_bytes,
+    nominated,
+    refuse_query,
+)
 from byok.policy import names
 from tests.policy import hostile
 from tests.support import keys
@@ -61,6 +67,32 @@ def test_nobody_asks_by_x_pass_to_ask_by_x_pass(name):
     assert refusal is not None
     assert (refusal.status, refusal.code) == (400, "edge.header-name")
     assert "Write x-pass- once" in refusal.message
+
+
+@pytest.mark.parametrize(
+    "name", [b"sk-1234", b"x-sk-1234", b"x_sk-byok-1", b"sk-ant-api03-1", b"a.sk-b"]
+)
+def test_a_name_that_looks_like_a_key_is_refused(name):
+    refusal = check_edge(((b"x-a", b"1"), (name, b"1")), b"")
+
+    assert refusal is not None
+    assert refusal.code == "edge.header-name"
+    assert "1234" not in refusal.message
+
+
+@pytest.mark.parametrize("name", [b"x-task-id", b"x-disk-size", b"sku-1", b"x-risk-"])
+def test_a_name_with_those_letters_in_a_word_is_a_name(name):
+    assert code((name, b"1")) is None
+
+
+def test_a_secret_of_the_gateway_is_no_name_whatever_it_looks_like():
+    headers = ((b"x-a", b"1"), (b"opensesame-2b9f0c", b"1"))
+
+    refusal = check_names(headers, (b"OpenSesame-2b9f0c",))
+
+    assert refusal is not None
+    assert "2b9f0c" not in refusal.message
+    assert check_names(headers, (b"sk-another",)) is None
 
 
 def test_a_name_may_hold_x_pass_further_on():

@@ -337,6 +337,22 @@ class RepeatedHeaderTests(Estate):
 
 
 class OddNameTests(Estate):
+    async def test_a_key_that_stands_for_a_header_s_name_leaves_nothing(self):
+        await self.make_key("sk-12345", key_alias="given")
+        given = (keys.MASTER_KEY, keys.VIRTUAL_KEY, "sk-12345", keys.ANTHROPIC_API_KEY)
+
+        def prove(line):
+            for key in given:
+                for name in (key, f"x-{key}", f"x-pass-{key}"):
+                    mark = self.mark()
+                    headers = (*OWN, (name, "1"))
+                    answer = line.ask(request(headers=headers, body=ASK, close=False))
+                    self.assertEqual(answer.status, 400, name)
+                    self.assertNotIn(key.lower(), answer.body.decode().lower())
+                    self.assertEqual(self.since(mark), [])
+
+        await self.holds(prove)
+
     async def test_a_name_that_is_nearly_a_credential_s_carries_none(self):
         nearly = (
             "x_api_key",
