@@ -36,6 +36,7 @@ _SETTINGS: tuple[tuple[str, str], ...] = (
     ("user_header_name", "user_header_name"),
     ("expose_decision_headers", "expose_decision_headers"),
     ("pinning", "byok"),
+    ("egress_proxy", "egress_proxy"),
     ("allow_plaintext_loopback", "allow_plaintext_loopback"),
     ("reload_may_widen", "reload.allow_widening"),
 )
@@ -80,7 +81,11 @@ def _rules(rules: tuple[Rule, ...]) -> _Things:
 
 def _deployments(config: Config) -> _Things:
     every = (*config.deployments, *config.unsupported)
-    return {("", each.name): (placeless(each), each.where) for each in every}
+    # The proxy is a setting, and said once.
+    return {
+        ("", each.name): (replace(placeless(each), via=None), each.where)
+        for each in every
+    }
 
 
 def _settings(old: General, new: General) -> Iterator[Difference]:

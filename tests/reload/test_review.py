@@ -125,6 +125,21 @@ def test_what_takes_a_restart_is_refused_by_name(
     assert not (tmp_path / "not-there.key").exists()
 
 
+def test_another_proxy_is_one_setting_that_changed(tmp_path: Path):
+    """Whatever the number of deployments that go through it, and without its name."""
+    models = [model("sonnet"), model("opus")]
+    proxy: Json = {"egress_proxy": "http://proxy.corp.example:3128"}
+
+    found = reviewed(
+        tmp_path, config(model_list=models), config(model_list=models, general=proxy)
+    )
+
+    (change,) = found.differences
+    assert (change.what, change.name) == ("setting", "general_settings.egress_proxy")
+    assert found.widenings == ()
+    assert not any("corp.example" in each for each in lines(found))
+
+
 def test_what_changed_is_told_by_name(tmp_path: Path):
     old = config(
         rule("stays", "strip", "x-a"),
