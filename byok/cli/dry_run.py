@@ -1,7 +1,7 @@
 """One request, described at a terminal, on its way through the gateway's functions."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import cached_property
 
@@ -113,7 +113,7 @@ class DryRun:
                 caller = self._as_supposed(self._with_others(identity))
                 secrets = gateway_secrets(caller, self._gateway)
                 named = check_names(self._request.headers, secrets)
-                read = named or self._facts()
+                read = named or self._facts(secrets)
                 if isinstance(read, Refusal):
                     result = read
                 else:
@@ -185,7 +185,7 @@ class DryRun:
             return None
         return refuse_unreadable(head.status, head.code, head.message, methods=METHODS)
 
-    def _facts(self) -> RequestFacts | Refusal:
+    def _facts(self, secrets: Collection[bytes]) -> RequestFacts | Refusal:
         route = route_of(self._method, self._target)
         if isinstance(route, Refusal):
             return route
@@ -196,6 +196,7 @@ class DryRun:
             self._request.headers,
             self._request.body or b"",
             client_ip=self._client_ip,
+            secrets=secrets,
         )
 
     def _caller(self, key: str | None) -> Caller | Refusal:

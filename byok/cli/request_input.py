@@ -183,7 +183,10 @@ def _with_curl_option(
 
 
 def _with_url(out: RequestInput, url: str) -> RequestInput:
-    parts = urlsplit(url if "://" in url else f"http://{url}")
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+    except ValueError:
+        raise RequestInputError("the curl command's URL cannot be read") from None
     return replace(out, path=parts.path or "/", query=_bytes(parts.query))
 
 

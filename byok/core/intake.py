@@ -5,6 +5,8 @@ A request's path and headers are checked before anybody asks who sent it, its
 body only after: whoever may not come in makes no parser work.
 """
 
+from collections.abc import Collection
+
 from byok.core.body import read_head
 from byok.core.edge import check_edge, check_query_bytes
 from byok.core.errors import Refusal
@@ -16,6 +18,7 @@ from byok.core.routes import (
     split_target,
     without_prefix,
 )
+from byok.policy.classes import find_credential, holds_gateway_credential
 from byok.policy.outcome import Headers
 
 
@@ -59,6 +62,22 @@ def unknown_route(path: bytes) -> Refusal:
     )
 
 
+def _check_model(model: str, secrets: Collection[bytes]) -> Refusal | None:
+    # A model's name is recorded and shown as it came.
+    text = model.encode("utf-8", "replace")
+    if find_credential(text) is None and not holds_gateway_credential(text, secrets):
+        return None
+    return Refusal(
+        status=400,
+        kind="invalid_request_error",
+        code="body.model",
+        message=(
+            "The model's name holds what looks like a key. Name a model, and replace"
+            " the key if it was a real one."
+        ),
+    )
+
+
 def read_facts(
     method: bytes,
     target: bytes,
@@ -67,11 +86,19 @@ def read_facts(
     body: bytes,
     *,
     client_ip: str = "",
+    secrets: Collection[bytes] = (),
 ) -> RequestFacts | Refusal:
-    """Read the head of *body* and put all facts together."""
+    """
+    Read the head of *body* and put all facts together.
+
+    A credential, or one of the gateway's own *secrets*, is no name of a model.
+    """
     head = read_head(body)
     if isinstance(head, Refusal):
         return head
+    refusal = _check_model(head.model or "", secrets)
+    if refusal is not None:
+        return refusal
     return RequestFacts(
         method=method.decode("latin-1"),
         route=route,

@@ -104,6 +104,7 @@ class Proxy:
             client.headers,
             body,
             client_ip=client.peer,
+            secrets=secrets,
         )
         if isinstance(facts, Refusal):
             return facts

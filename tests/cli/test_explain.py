@@ -446,3 +446,11 @@ def test_what_is_no_request_is_refused_as_the_gateway_refuses_it(
 
     assert found["verdict"] == "deny"
     assert (found["refusal"]["status"], found["refusal"]["code"]) == (status, code)
+
+
+def test_an_address_that_is_none_is_told_in_words(terminal):
+    result = terminal.run(
+        "explain-request", "--curl", "curl http://[::1/v1/messages", code=2
+    )
+
+    assert "URL cannot be read" in result.output

@@ -6,6 +6,7 @@ from byok.core.errors import Refusal
 from byok.core.facts import RequestFacts
 from byok.core.intake import check_head, read_facts, route_of
 from byok.core.routes import CHAT_COMPLETIONS, COUNT_TOKENS, MESSAGES
+from tests.support.keys import ANTHROPIC_API_KEY, ANTHROPIC_OAUTH, MASTER_KEY
 
 BODY = b'{"model":"claude-sonnet-5-5","stream":true,"messages":[]}'
 HEADERS = ((b"content-type", b"application/json"),)
@@ -84,3 +85,23 @@ def test_a_body_that_cannot_be_read_makes_no_facts():
 
     assert isinstance(refused, Refusal)
     assert refused.status == 400
+
+
+@pytest.mark.parametrize(
+    "model", [f"claude-{MASTER_KEY}", ANTHROPIC_API_KEY, f"x/{ANTHROPIC_OAUTH}"]
+)
+def test_a_key_is_no_name_of_a_model(model):
+    body = b'{"model":"%s"}' % model.encode()
+
+    refused = read_facts(
+        b"POST",
+        b"/v1/messages",
+        MESSAGES,
+        HEADERS,
+        body,
+        secrets=(MASTER_KEY.encode(),),
+    )
+
+    assert isinstance(refused, Refusal)
+    assert (refused.status, refused.code) == (400, "body.model")
+    assert "CANARY" not in refused.message
