@@ -1,4 +1,4 @@
-"""S-27, S-28: what keeps others out of the process, in processes of their own."""
+"""S-27, S-28, S-73: what keeps others out of the process, and from reaching it."""
 
 import os
 import subprocess
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from byok.config import load
 from tests.support import keys
 from tests.support.gateway import Gateway, environment, own_key_config
 from tests.support.processes import ROOT
@@ -117,3 +118,13 @@ def test_a_gateway_is_closed_to_others_before_it_listens(tmp_path: Path):
 
 def mode_of(path: Path) -> str:
     return oct(path.stat().st_mode & 0o777)
+
+
+def test_by_default_this_machine_alone_is_listened_on(tmp_path: Path):
+    """S-73: said and done."""
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(own_key_config(NOWHERE)))
+
+    config = load(path, environ=environment(tmp_path))
+
+    assert [each.endpoint for each in config.listen] == ["tcp:4000:interface=127.0.0.1"]

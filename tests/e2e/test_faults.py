@@ -34,6 +34,7 @@ STREAM = plays.stream(sse.text_stream("a word or two"))
 FILES = resource.RLIMIT_NOFILE
 SIZES = resource.RLIMIT_FSIZE
 FAR_FROM_S = 10.0
+A_FEW_FILES = 32
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,6 @@ def eventually(condition: Callable[[], bool]) -> bool:
     return held
 
 
-def open_files(pid: int) -> int:
-    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
-
-
 def test_without_a_file_to_open_streams_go_on_and_newcomers_are_turned_away(
     tmp_path: Path,
 ):
@@ -121,7 +118,7 @@ def test_without_a_file_to_open_streams_go_on_and_newcomers_are_turned_away(
         place.provider.play(MESSAGES, held)
         streaming, answer = place.begin()
         begun = answer.read1(10)
-        with limited(place.pid, FILES, open_files(place.pid) + 10):
+        with limited(place.pid, FILES, A_FEW_FILES):
             crowd = [newcomer(place) for _ in range(50)]
             turned_away = [each for each in crowd if is_closed(each)]
             place.provider.fire("go")
@@ -134,7 +131,7 @@ def test_without_a_file_to_open_streams_go_on_and_newcomers_are_turned_away(
 
     assert begun
     assert b"message_stop" in rest
-    assert len(turned_away) >= 30
+    assert len(turned_away) >= 20
     assert recovered
     (warning,) = told
     assert (warning["level"], "turned away" in str(warning)) == ("warn", True)
@@ -145,7 +142,7 @@ def test_a_request_without_a_file_for_its_provider_is_told_at_once(tmp_path: Pat
         kept = place.connection()
         kept.request("GET", "/health/liveliness")
         kept.getresponse().read()
-        with limited(place.pid, FILES, open_files(place.pid)):
+        with limited(place.pid, FILES, 1):
             begun_at = monotonic()
             ask(kept)
             refused = kept.getresponse()
