@@ -54,7 +54,7 @@ LIMIT = 200_000
 # More fields than these are not tried together to get a request admitted.
 _MOST_COMPANIONS = 6
 # Names that read well, where a family of models serves them.
-_MODELS = ("claude-sonnet-4-5", ANY_MODEL, "gpt-5")
+_MODELS = ("claude-sonnet-5-5", ANY_MODEL, "gpt-5")
 _PRESENT = b"present"
 _KEY = Secret(GATEWAY_KEY)
 _ANYBODY = Caller(key_id=f"key_{'x' * 22}", alias="any-key")
