@@ -47,7 +47,13 @@ class ExchangeAgent:
             secure=link.is_secure,
             timeout_s=link.connect_timeout_s,
         )
-        self.answer = await connection.request(
-            outgoing.method, outgoing.target, outgoing.headers, outgoing.body
-        )
+        try:
+            answering = connection.request(
+                outgoing.method, outgoing.target, outgoing.headers, outgoing.body
+            )
+        except BaseException:
+            # Nothing is under way on it that would end it or free it.
+            connection.abort()
+            raise
+        self.answer = await answering
         return self.answer

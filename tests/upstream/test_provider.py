@@ -25,8 +25,12 @@ from byok.core.errors import (
     ProviderUnreachable,
 )
 from byok.core.exchange import Planned
+from byok.upstream.agent import ExchangeAgent
+from byok.upstream.link import Links
+from byok.upstream.outgoing import Outgoing
 from byok.upstream.provider import Providers
 from byok.wire.answer import Answer
+from byok.wire.deadlines import Deadlines
 from byok.wire.limits import ClientLimits
 from tests.e2e.watching import Events
 from tests.support import keys, plays
@@ -442,6 +446,28 @@ class FaultTests(Sending):
 
         exchange = await self.provider.exchange(0)
         await exchange.hung_up.wait()
+
+    async def test_a_request_that_cannot_be_written_leaves_no_connection(self):
+        """What `prepare` let through by mistake, the wire still refuses."""
+        links = Links(reactor, Deadlines(IReactorTime(reactor)), limits=ClientLimits())
+        self.addCleanup(links.close)
+        outgoing = Outgoing(
+            origin=self.deployment.origin,
+            method=b"GET",
+            target=b"/",
+            headers=((b"x-note", b"one\r\nx-evil: 1"),),
+            body=b"",
+        )
+        link = links.link(self.deployment)
+        agent = ExchangeAgent(outgoing, link=link, pool=links.pool)
+
+        with self.assertRaises(ValueError):
+            await agent.request(b"GET", b"")
+
+        await self.provider.connections[0].closed.wait()
+        while links.pool.open_connections:
+            await next_turn()
+        self.assertEqual(self.provider.received, b"")
 
     async def test_a_cancelled_request_drops_its_connection(self):
         self.provider.play("/v1/messages", plays.hangs())
