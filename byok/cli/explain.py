@@ -13,6 +13,7 @@ from byok.cli.environment import SupposedEnvironment
 from byok.cli.explain_compare import show_comparison
 from byok.cli.explain_past import Past, show_replay
 from byok.cli.key_name import key_name
+from byok.cli.loading import config_option
 from byok.cli.request_input import (
     RequestInput,
     RequestInputError,
@@ -54,15 +55,7 @@ Exit codes: 0 explained; 1 the config is not valid; 2 the request cannot be read
 
 
 @click.command("explain-request", epilog=_EPILOG)
-@click.option(
-    "-c",
-    "--config",
-    "config_path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default="config.yaml",
-    show_default=True,
-    help="The gateway's configuration.",
-)
+@config_option
 @click.option(
     "--key", callback=key_name, help="Alias or id of the virtual key that calls."
 )

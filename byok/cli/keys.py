@@ -16,6 +16,7 @@ from byok.cli.environment import SupposedEnvironment
 from byok.cli.key_name import IS_A_KEY
 from byok.cli.key_options import fields_of, key_options, option_named
 from byok.cli.key_screens import show_key, show_list, show_record, warn
+from byok.cli.loading import config_option
 from byok.cli.render import err, out
 from byok.config import ConfigError, load
 from byok.core.errors import ByokError, Refusal
@@ -100,15 +101,7 @@ def _common(command: Command) -> Command:
     command = click.option("--json", "as_json", is_flag=True, help="Print JSON.")(
         command
     )
-    return click.option(
-        "-c",
-        "--config",
-        "config_path",
-        type=click.Path(dir_okay=False, path_type=Path),
-        default="config.yaml",
-        show_default=True,
-        help="The gateway's configuration.",
-    )(command)
+    return config_option(command)
 
 
 @keys.command()

@@ -116,31 +116,15 @@ def declared_rows(table: ClassTable) -> list[DeclaredRow]:
 
 def _names_of(cls: str) -> Iterable[str]:
     every = (
-        names.HOP_BY_HOP
-        | names.FRAMING
-        | names.COOKIES
+        names.OF_A_CLASS
         | names.GATEWAY_CREDENTIALS
         | names.AMBIGUOUS_CREDENTIALS
         | names.NAMED_CREDENTIALS.keys()
-        | names.OTHER_CREDENTIALS
-        | names.CLIENT_NETWORK
-        | names.CLIENT_IDENTITY
-        | names.PROTOCOL
-        | names.TRACING
-    )
-    prefixes = (
-        *names.GATEWAY_CONTROL_PREFIXES,
-        *names.OTHER_CREDENTIAL_PREFIXES,
-        *names.CLIENT_NETWORK_PREFIXES,
-        *names.CLIENT_IDENTITY_PREFIXES,
-        *names.PROTOCOL_PREFIXES,
-        *names.TRACING_PREFIXES,
-        *names.SDK_TELEMETRY_PREFIXES,
     )
     for name in sorted(every):
         if classes.class_of_name(name) == cls:
             yield name.decode()
-    for prefix in prefixes:
+    for prefix in names.PREFIXES_OF_A_CLASS:
         if classes.class_of_name(prefix + b"any") == cls:
             yield f"{prefix.decode()}*"
     for suffix in names.OTHER_CREDENTIAL_SUFFIXES:

@@ -266,30 +266,9 @@ def _names(
     patterns = [
         *(
             each.decode()
-            for each in sorted(
-                names.HOP_BY_HOP
-                | names.FRAMING
-                | names.COOKIES
-                | names.OTHER_CREDENTIALS
-                | names.CLIENT_NETWORK
-                | names.CLIENT_IDENTITY
-                | names.PROTOCOL
-                | names.TRACING
-                | frozenset(gateway_names)
-            )
+            for each in sorted(names.OF_A_CLASS | frozenset(gateway_names))
         ),
-        *(
-            f"{each.decode()}*"
-            for each in (
-                *names.GATEWAY_CONTROL_PREFIXES,
-                *names.OTHER_CREDENTIAL_PREFIXES,
-                *names.CLIENT_NETWORK_PREFIXES,
-                *names.CLIENT_IDENTITY_PREFIXES,
-                *names.PROTOCOL_PREFIXES,
-                *names.TRACING_PREFIXES,
-                *names.SDK_TELEMETRY_PREFIXES,
-            )
-        ),
+        *(f"{each.decode()}*" for each in names.PREFIXES_OF_A_CLASS),
         *(f"*{each.decode()}" for each in names.OTHER_CREDENTIAL_SUFFIXES),
         *_named_by(rules),
         "x-*",

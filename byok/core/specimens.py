@@ -68,28 +68,9 @@ class Specimen:
 
 # Whatever gives a name its class.
 BY_NAME = (
-    *(Glob(f"{each.decode()}*") for each in names.GATEWAY_CONTROL_PREFIXES),
-    *(Glob(f"{each.decode()}*") for each in names.PROTOCOL_PREFIXES),
-    *(Glob(f"{each.decode()}*") for each in names.OTHER_CREDENTIAL_PREFIXES),
-    *(Glob(f"{each.decode()}*") for each in names.CLIENT_NETWORK_PREFIXES),
-    *(Glob(f"{each.decode()}*") for each in names.CLIENT_IDENTITY_PREFIXES),
-    *(Glob(f"{each.decode()}*") for each in names.TRACING_PREFIXES),
-    *(Glob(f"{each.decode()}*") for each in names.SDK_TELEMETRY_PREFIXES),
+    *(Glob(f"{each.decode()}*") for each in names.PREFIXES_OF_A_CLASS),
     *(Glob(f"*{each.decode()}") for each in names.OTHER_CREDENTIAL_SUFFIXES),
-    *(
-        Glob(each.decode())
-        for each in sorted(
-            names.HOP_BY_HOP
-            | names.FRAMING
-            | names.COOKIES
-            | names.OTHER_CREDENTIALS
-            | names.CLIENT_NETWORK
-            | names.CLIENT_IDENTITY
-            | names.PROTOCOL
-            | names.TRACING
-            | names.SINGLETONS
-        )
-    ),
+    *(Glob(each.decode()) for each in sorted(names.OF_A_CLASS | names.SINGLETONS)),
 )
 
 

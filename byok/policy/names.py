@@ -83,6 +83,28 @@ TRACING_PREFIXES = (b"x-b3-",)
 
 SDK_TELEMETRY_PREFIXES = (b"x-stainless-",)
 
+# What has a class by its name, the names of provider credentials and of the gateway's
+# own aside: a new set of names above belongs in one of these two as well.
+OF_A_CLASS = frozenset(
+    HOP_BY_HOP
+    | FRAMING
+    | COOKIES
+    | OTHER_CREDENTIALS
+    | CLIENT_NETWORK
+    | CLIENT_IDENTITY
+    | PROTOCOL
+    | TRACING
+)
+PREFIXES_OF_A_CLASS = (
+    *GATEWAY_CONTROL_PREFIXES,
+    *OTHER_CREDENTIAL_PREFIXES,
+    *CLIENT_NETWORK_PREFIXES,
+    *CLIENT_IDENTITY_PREFIXES,
+    *PROTOCOL_PREFIXES,
+    *TRACING_PREFIXES,
+    *SDK_TELEMETRY_PREFIXES,
+)
+
 # A second field of one of these would let two readers pick different ones.
 SINGLETONS = frozenset(
     {b"content-type", b"host"}
