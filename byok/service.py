@@ -8,11 +8,11 @@ Everything is built here and handed to whoever uses it. Nothing is opened before
 import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import (
@@ -66,6 +66,31 @@ class StartFailed(ByokError):
     """Something that the gateway needs could not be had."""
 
 
+class Member(Protocol):
+    """What a gateway that is one of several is told, and says, of the others."""
+
+    announces: bool
+    tells: bool
+    hurry: Callable[[], None]
+    reload: Callable[[bool, str], Awaitable[bool]] | None
+
+    def join(self) -> None:
+        """Begin to listen to whoever keeps them together."""
+
+    def ready(self) -> None:
+        """Say that requests are answered here."""
+
+    def listen(
+        self, at: int, endpoint: str, factory: IProtocolFactory
+    ) -> IListeningPort:
+        """Accept connections on the listener number *at*; raises ValueError."""
+        ...
+
+    def spread_reload(self, *, may_widen: bool) -> Awaitable[Mapping[str, int]]:
+        """Let every other one reload."""
+        ...
+
+
 class GatewayService(MultiService):
     """
     One gateway: its store, its listeners, and the configuration in use.
@@ -77,7 +102,8 @@ class GatewayService(MultiService):
     the place of twistd's own log, which would write what must not be written.
     *announce* is told what to paste into a shell, line by line. *reread* reads the
     configuration again for a reload. *wall* is the time of day; the *reactor*'s own
-    time need not be that.
+    time need not be that. As a *member* it is one of several, whose sockets somebody
+    else opened.
     """
 
     def __init__(
@@ -92,6 +118,7 @@ class GatewayService(MultiService):
         explain_each: bool = False,
         reread: Callable[[], Report] | None = None,
         wall: Callable[[], float] = time.time,
+        member: Member | None = None,
     ) -> None:
         super().__init__()
         self._config = config
@@ -104,6 +131,7 @@ class GatewayService(MultiService):
         self._announce = announce
         self._observer = observer
         self._explain_each = explain_each
+        self._member = member
         self._store: Store | None = None
         self._decisions: DecisionLog | None = None
         self._guard = EgressGuard(clock=self._clock)
@@ -130,6 +158,9 @@ class GatewayService(MultiService):
         """Begin to open everything; `starting` fires when that is done or failed."""
         super().startService()
         self._hang_up.start()
+        if self._member is not None:
+            self._member.hurry = self.hurry
+            self._member.join()
         self.starting = Deferred.fromCoroutine(self._start())
         self.starting.addErrback(self._not_started)
 
@@ -139,6 +170,10 @@ class GatewayService(MultiService):
             return succeed(None)
         self._has_stopped = True
         return Deferred.fromCoroutine(self._stop())
+
+    @property
+    def _tells(self) -> bool:
+        return self._member is None or self._member.tells
 
     def hurry(self) -> None:
         """Stop without waiting for anybody, once the gateway is told to stop."""
@@ -166,7 +201,8 @@ class GatewayService(MultiService):
             clock=self._clock,
         )
         for warning in (*map(str, config.findings), *store.warnings):
-            _log.warn("{warning}", warning=warning)
+            if self._tells:
+                _log.warn("{warning}", warning=warning)
         self._decisions = decisions = decision_log(
             store.decisions, keep=config.general.kept_decisions, clock=self._clock
         )
@@ -187,12 +223,13 @@ class GatewayService(MultiService):
             reread=self._reread,
             taken_up=self._took_up,
             renew=self._renewals.renew,
+            spread=None if self._member is None else self._member.spread_reload,
         )
         front = Front(self._reloading.current, live=self._live)
         self._serving = Serving(
             handler=front.take,
             refuse=front.refuse,
-            limits=_limits(config.limits),
+            limits=_limits(config.limits, tells=self._tells),
             deadlines=Deadlines(self._clock),
         )
         self._leaving = Leaving(front, self._serving, clock=self._clock)
@@ -200,10 +237,21 @@ class GatewayService(MultiService):
             self._leaving.hurry()
         site = HTTPServer(self._serving)
         self.listening = tuple(
-            [await self._listen(each, site) for each in config.listen]
+            [await self._listen(*each, site) for each in enumerate(config.listen)]
         )
         self._reloading.start()
-        self._introduce(config)
+        if self._member is None or self._member.announces:
+            self._introduce(config)
+        if self._member is not None:
+            self._member.reload = self._followed
+            self._member.ready()
+
+    async def _followed(self, may_widen: bool, by: str) -> bool:  # noqa: FBT001
+        """Reload since somebody beside us did."""
+        if self._reloading is None:
+            return False
+        done = await self._reloading.reload(may_widen=may_widen, dry_run=False, by=by)
+        return done.obstacle is None
 
     async def _stop(self) -> None:
         await maybeDeferred(super().stopService)
@@ -238,17 +286,23 @@ class GatewayService(MultiService):
             )
         return config
 
-    async def _listen(self, listener: Listener, site: HTTPServer) -> Listening:
+    async def _listen(self, at: int, listener: Listener, site: HTTPServer) -> Listening:
         try:
-            endpoint = serverFromString(self._reactor, listener.opened_as)
-            port = await endpoint.listen(self._secured(listener, site))
+            factory = self._secured(listener, site)
+            if self._member is not None:
+                port = self._member.listen(at, listener.endpoint, factory)
+            else:
+                endpoint = serverFromString(self._reactor, listener.opened_as)
+                port = await endpoint.listen(factory)
         except (CannotListenError, OSError, ValueError) as error:
             raise StartFailed(
                 f"cannot listen on {listener.endpoint}: {error}"
             ) from error
         self._ports.append(port)
         found = listening_at(port.getHost(), secure=listener.kind == "ssl")
-        _log.info(
+        is_told = self._member is None or self._member.announces
+        _log.emit(
+            LogLevel.info if is_told else LogLevel.debug,
             "listening on {place}, reachable from {exposure}",
             event="listening",
             place=found.place,
@@ -277,7 +331,7 @@ class GatewayService(MultiService):
     def _took_up(self, config: Config) -> None:
         """Let connections that are opened from now on have the limits of *config*."""
         if self._serving is not None:
-            self._serving.limits = _limits(config.limits)
+            self._serving.limits = _limits(config.limits, tells=self._tells)
 
     def _introduce(self, config: Config) -> None:
         first = carriers.carriers(config.key_header_name)[0].decode()
@@ -301,7 +355,7 @@ class GatewayService(MultiService):
         self._fail()
 
 
-def _limits(limits: Limits) -> ServerLimits:
+def _limits(limits: Limits, *, tells: bool) -> ServerLimits:
     """Return what clients may do by *limits*, and by what the process may open."""
     wanted = files_for(limits.connections)
     files = may_open(wanted)
@@ -310,8 +364,9 @@ def _limits(limits: Limits) -> ServerLimits:
     fit = max(1, (files - FILES_BESIDE) // 2)
     # Nobody asked for the default, and hardly anybody needs so many.
     is_unasked = limits.connections == Limits().connections and fit >= _MANY
+    level = LogLevel.info if is_unasked else LogLevel.warn
     _log.emit(
-        LogLevel.info if is_unasked else LogLevel.warn,
+        level if tells else LogLevel.debug,
         "limits.connections is {connections}, and {fit} is what fits into the {files}"
         " files that this process may open: raise LimitNOFILE or `ulimit -Hn` to"
         " {wanted}, or lower limits.connections",

@@ -23,9 +23,12 @@ from byok.logs.observers import human_observer, json_observer
 from byok.logs.scarcity import Scarcity
 from byok.service import GatewayService
 from byok.upstream.lookups import answer_every_lookup
+from byok.workers.member import Member, Membership
+from byok.workers.supervisor import Supervisor
 
 DEFAULT_PORT = 4000
 _MAX_PORT = 65535
+_MAX_WORKERS = 64
 
 LEVELS = {
     "debug": LogLevel.debug,
@@ -54,6 +57,8 @@ class Options(usage.Options):
         ["port", None, None, "Port to listen on.  [default: the config's listen]"],
         ["log-format", None, None, "human or json."],
         ["log-level", None, None, "debug, info, warn, error or critical."],
+        ["workers", None, "1", "How many processes share the work."],
+        ["as-worker", None, None, "What a supervisor tells its workers; not for you."],
     ]
 
     def __init__(self) -> None:
@@ -76,6 +81,19 @@ class Options(usage.Options):
             port.isascii() and port.isdecimal() and int(port) <= _MAX_PORT
         ):
             raise usage.UsageError("--port is a number from 0 to 65535")
+
+        workers = self["workers"]
+        if not (
+            workers.isascii()
+            and workers.isdecimal()
+            and 0 < int(workers) <= _MAX_WORKERS
+        ):
+            raise usage.UsageError(f"--workers is a number from 1 to {_MAX_WORKERS}")
+        if self["as-worker"] is not None:
+            try:
+                Membership.read(self["as-worker"])
+            except ValueError as error:
+                raise usage.UsageError("--as-worker is for byok itself") from error
 
     @property
     def listeners(self) -> list[str]:
@@ -122,20 +140,65 @@ def makeService(options: Options) -> IService:
     stream = _log_stream(twistd)
     as_json = (options["log-format"] or _default_format(config)) == "json"
     make_observer = json_observer if as_json else human_observer
+    observer = Scarcity(
+        make_observer(stream, live, minimum=options.level), seconds=time.monotonic
+    )
+    if int(options["workers"]) > 1 and options["as-worker"] is None:
+        supervisor = Supervisor(
+            _worker_command(options, path, as_json=as_json),
+            count=int(options["workers"]),
+            listeners=config.listen,
+            reactor=reactor,
+            log_fd=stream.fileno(),
+            drain_s=config.limits.drain_s,
+            fail=lambda: _stop_in_failure(reactor),
+            observer=observer,
+        )
+        stop_once(reactor, again=partial(_hurry, supervisor))
+        return supervisor
+    member = None
+    if options["as-worker"] is not None:
+        membership = Membership.read(options["as-worker"])
+        member = Member(reactor, membership, stop=partial(_stop, reactor))
     service = GatewayService(
         config,
         reactor=reactor,
         live=live,
-        observer=Scarcity(
-            make_observer(stream, live, minimum=options.level), seconds=time.monotonic
-        ),
+        observer=observer,
         announce=_announce if as_json else lambda lines: _write(stream, lines),
         explain_each=options.level is LogLevel.debug,
         fail=lambda: _stop_in_failure(reactor),
         reread=partial(examine, path, listen=options.listeners or None),
+        member=member,
     )
-    stop_once(reactor, again=service.hurry)
+    # A worker may hear it from everybody who knows its process. Its supervisor alone
+    # says that it is meant twice.
+    stop_once(reactor, again=partial(_hurry, service) if member is None else _shrug)
     return service
+
+
+def _hurry(service: GatewayService | Supervisor) -> None:
+    Logger(namespace="byok.service").info("already stopping")
+    service.hurry()
+
+
+def _shrug() -> None:
+    """Do nothing."""
+
+
+def _stop(reactor: Any) -> None:
+    # Looked up at the last moment: what it is is changed by `stop_once`.
+    reactor.stop()
+
+
+def _worker_command(options: Options, config: Path, *, as_json: bool) -> list[str]:
+    """Return the command of a worker that is to do as *options* say."""
+    command = [sys.executable, str(Path(sys.argv[0]).absolute())]
+    command += ["--nodaemon", "--pidfile=", "byok", "--config", str(config)]
+    for listener in options.listeners:
+        command += ["--listen", listener]
+    command += ["--log-format", "json" if as_json else "human"]
+    return [*command, "--log-level", options.level.name]
 
 
 def keep_steady_time(reactor: Any) -> None:
@@ -165,7 +228,6 @@ def stop_once(reactor: Any, *, again: Callable[[], None]) -> None:
         try:
             stop()
         except ReactorNotRunning:
-            Logger(namespace="byok.service").info("already stopping; now at once")
             again()
 
     reactor.stop = stop_or_go_on_stopping

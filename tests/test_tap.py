@@ -15,6 +15,7 @@ from twisted.python.usage import UsageError
 import byok.tap
 from byok.service import GatewayService
 from byok.tap import Options, makeService
+from byok.workers.supervisor import Supervisor
 from tests.support import keys
 
 CONFIG = {
@@ -99,6 +100,11 @@ def test_the_level_is_said_on_the_command_line_or_as_litellm_users_do(
         ("--port", "65536"),
         ("--port", "-1"),
         ("--port", "٤"),
+        ("--workers", "0"),
+        ("--workers", "65"),
+        ("--workers", "٤"),
+        ("--workers", "many"),
+        ("--as-worker", "1"),
         ("--nonsense",),
         ("extra",),
     ],
@@ -117,6 +123,15 @@ def test_a_service_is_made_and_nothing_is_opened(config: Path):
 
     assert isinstance(service, GatewayService)
     assert service.listening == ()
+    assert [path.name for path in config.parent.iterdir()] == ["config.yaml"]
+
+
+def test_several_workers_have_a_supervisor_and_one_has_none(config: Path):
+    several = makeService(parsed("-c", str(config), "--workers", "2"))
+    alone = makeService(parsed("-c", str(config), "--workers", "1"))
+
+    assert isinstance(several, Supervisor)
+    assert isinstance(alone, GatewayService)
     assert [path.name for path in config.parent.iterdir()] == ["config.yaml"]
 
 

@@ -234,7 +234,11 @@ def _summary(answer: Answer) -> tuple[Text, ...]:
     if answer["dry_run"]:
         return (f"would reload: {generation} is in use.",)
     before = answer["previous"]
-    return (Styled("reloaded: ", Style.GOOD), f"{before} -> {generation}")
+    workers = answer.get("workers")
+    shared = ""
+    if isinstance(workers, dict):
+        shared = f" ({workers.get('reloaded')} of {workers.get('workers')} workers)"
+    return (Styled("reloaded: ", Style.GOOD), f"{before} -> {generation}{shared}")
 
 
 def _end(message: str) -> NoReturn:

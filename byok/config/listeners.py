@@ -169,3 +169,40 @@ def _is_loopback(interface: str) -> bool:
         return ip_address(interface).is_loopback
     except ValueError:
         return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a listener listens; `path` for a Unix socket, host and port for others."""
+
+    host: str = ""
+    port: int = 0
+    is_v6: bool = False
+    path: str = ""
+    mode: int | None = None
+
+
+def address_of(listener: Listener) -> Address | None:
+    """Return the address of *listener*; None where it gets a socket from elsewhere."""
+    positional, named = _split(listener.opened_as)
+    kind, *rest = positional
+    match kind:
+        case "unix":
+            said = {**dict(zip(_UNIX_WORDS, rest, strict=False)), **named}
+            return Address(
+                path=said["address"],
+                mode=int(said["mode"], 8) if "mode" in said else None,
+            )
+        case "systemd":
+            return None
+    said = {**dict(zip(_TCP_WORDS, rest, strict=False)), **named}
+    host = said.get("interface", "")
+    return Address(
+        host=host,
+        port=int(said["port"]),
+        is_v6=kind == "tcp6" or ":" in host,
+    )
+
+
+_TCP_WORDS = ("port", "interface", "backlog")
+_UNIX_WORDS = ("address", "mode", "backlog")

@@ -5,10 +5,11 @@ Reading takes a thread, and comparing a process of its own; the change itself is
 reference. One reload at a time: the second reviews what the first one left.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.threads import deferToThread
@@ -35,6 +36,14 @@ from byok.web.watch import ConfigWatch
 _log = Logger(namespace="byok.reload")
 
 
+class Spread(Protocol):
+    """Lets every other process reload; tells how many of how many did, in all."""
+
+    def __call__(self, *, may_widen: bool) -> Awaitable[Mapping[str, int]]:
+        """Do so."""
+        ...
+
+
 class Reloading:
     """
     The configuration in use, and what may replace it.
@@ -42,7 +51,8 @@ class Reloading:
     Begins with *config*, whose secrets the log knows. *reread* reads the
     configuration anew; *taken_up* is told of each one that comes into use after the
     first; *renew* takes up the certificates of listeners, and says what is wrong with
-    them. Raises OSError or ValueError where a CA file of the first cannot be used.
+    them; *spread* lets other processes follow. Raises OSError or ValueError where a CA
+    file of the first cannot be used.
     """
 
     def __init__(
@@ -53,11 +63,13 @@ class Reloading:
         reread: Callable[[], Report],
         taken_up: Callable[[Config], None] = lambda _: None,
         renew: Callable[[], Sequence[str]] = tuple,
+        spread: Spread | None = None,
     ) -> None:
         self._live = lasting.live
         self._reread = reread
         self._taken_up = taken_up
         self._renew = renew
+        self._spread = spread
         self._turn = DeferredLock()
         self._number = 1
         self._watch = ConfigWatch(
@@ -67,7 +79,7 @@ class Reloading:
         self._assembly = Assembly(
             lasting,
             config_changed=lambda: self._watch.has_changed,
-            reload=self.reload,
+            reload=self.reload_everywhere,
         )
         self.config, first = self._assembly.generation(
             config, self._assembly.links(config), number=1
@@ -94,6 +106,24 @@ class Reloading:
             )
         )
         reloading.addErrback(lambda failure: _log.failure("a reload failed", failure))
+
+    async def reload_everywhere(
+        self, *, may_widen: bool, dry_run: bool, by: str
+    ) -> Reloaded:
+        """Reload here, and in every process beside this one if it was done here."""
+        reloaded = await self.reload(may_widen=may_widen, dry_run=dry_run, by=by)
+        if self._spread is None or dry_run or reloaded.obstacle is not None:
+            return reloaded
+        told = await self._spread(may_widen=may_widen)
+        if told["reloaded"] != told["workers"]:
+            _log.warn(
+                "{reloaded} of {workers} workers reloaded; see what the others say",
+                event="reload-behind",
+                **told,
+            )
+        return Reloaded(
+            document={**reloaded.document, "workers": dict(told)}, obstacle=None
+        )
 
     async def reload(self, *, may_widen: bool, dry_run: bool, by: str) -> Reloaded:
         """

@@ -232,6 +232,8 @@ def test_nothing_starts_a_program_or_runs_what_it_is_given():
     assert broken(runs_code) == {
         # A copy of the gateway itself, which runs none but its own code.
         "byok/reload/apart.py": ["fork"],
+        # The gateway's own command once more, for a worker of it.
+        "byok/workers/process.py": ["subprocess"],
         # One call of the system, to close the process to others.
         "byok/hardening.py": ["ctypes"],
     }

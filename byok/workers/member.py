@@ -1,0 +1,170 @@
+"""A worker's own view of being one of several."""
+
+import json
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from twisted.internet import tcp, unix
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from byok.workers.control import Control, Message, connect
+from byok.workers.sockets import BACKLOG
+
+_log = Logger(namespace="byok.workers")
+
+Reload = Callable[[bool, str], Awaitable[bool]]
+"""Reloads here, with leave to widen or without; asked by whom. Tells whether it did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """
+    What a supervisor hands a worker: numbers of open files.
+
+    *announces* is true of the one that says to people where it listens, *tells* of the
+    one that says what is to be said of the configuration.
+    """
+
+    control: int
+    listening: tuple[tuple[str, int], ...]
+    announces: bool = False
+    tells: bool = False
+
+    def written(self) -> str:
+        """Return this as an argument of a command line."""
+        return json.dumps(
+            {
+                "control": self.control,
+                "listening": self.listening,
+                "announces": self.announces,
+                "tells": self.tells,
+            }
+        )
+
+    @classmethod
+    def read(cls, text: str) -> "Membership":
+        """Read what `written` wrote; raises ValueError for anything else."""
+        try:
+            said = json.loads(text)
+            return cls(
+                control=int(said["control"]),
+                listening=tuple((str(name), int(fd)) for name, fd in said["listening"]),
+                announces=bool(said["announces"]),
+                tells=bool(said["tells"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError("no membership of a supervisor's") from error
+
+
+class Member:
+    """
+    Speaks with the supervisor.
+
+    *stop* is called when the worker is to end, also because its supervisor is gone;
+    *hurry* when it is to wait for nobody. *reload* is set by whoever can.
+    """
+
+    def __init__(
+        self, reactor: Any, membership: Membership, *, stop: Callable[[], None]
+    ) -> None:
+        self._reactor = reactor
+        self._membership = membership
+        self._stop = stop
+        self._control = Control(told=self._told, lost=stop)
+        self._asked: dict[int, Deferred[Message]] = {}
+        self.announces = membership.announces
+        self.tells = membership.tells
+        self.hurry: Callable[[], None] = lambda: None
+        self.reload: Reload | None = None
+
+    def join(self) -> None:
+        """Begin to listen to the supervisor."""
+        connect(
+            self._reactor, socket.socket(fileno=self._membership.control), self._control
+        )
+
+    def ready(self) -> None:
+        """Say that requests are answered here."""
+        self._control.tell(ready=True)
+
+    def listen(
+        self, at: int, endpoint: str, factory: IProtocolFactory
+    ) -> IListeningPort:
+        """
+        Accept connections on the socket of the listener number *at*.
+
+        Raises ValueError where the supervisor listens elsewhere than *endpoint*.
+        """
+        every = self._membership.listening
+        if at >= len(every) or every[at][0] != endpoint:
+            raise ValueError(
+                "the configuration's listen changed, and the supervisor's sockets did"
+                " not: restart the whole"
+            )
+        fd = every[at][1]
+        shared = socket.socket(fileno=fd)
+        if shared.family != socket.AF_UNIX:
+            port = self._reactor.adoptStreamPort(fd, shared.family, factory)
+        else:
+            # What adoptStreamPort does, which knows no class but its own.
+            made: Any = _SharedPath
+            port = made._fromListeningDescriptor(self._reactor, fd, factory)  # noqa: SLF001
+            port.startListening()
+        # Twisted makes the queue shorter than it was.
+        shared.listen(BACKLOG)
+        shared.close()
+        return cast(IListeningPort, port)
+
+    async def spread_reload(self, *, may_widen: bool) -> Message:
+        """Let every other worker reload; return how many of how many did."""
+        number = len(self._asked) + 1
+        while number in self._asked:
+            number += 1
+        answered: Deferred[Message] = Deferred()
+        self._asked[number] = answered
+        self._control.tell(reload=number, may_widen=may_widen)
+        return await answered
+
+    def _told(self, message: Message) -> None:
+        match message:
+            case {"do": "stop"}:
+                self._stop()
+            case {"do": "hurry"}:
+                self.hurry()
+            case {"do": "reload", "id": number, "may_widen": may_widen}:
+                doing = Deferred.fromCoroutine(self._reloaded(may_widen=may_widen))
+                doing.addErrback(_failed)
+                doing.addCallback(lambda did: self._control.tell(did=number, ok=did))
+            case {"answer": number, **told}:
+                self._asked.pop(number).callback(told)
+
+    async def _reloaded(self, *, may_widen: bool) -> bool:
+        if self.reload is None:
+            # It reads the configuration in a moment, and then it reads this one.
+            return True
+        return await self.reload(may_widen, "another worker")
+
+
+def _failed(failure: Failure) -> bool:
+    _log.failure("a reload failed", failure)
+    return False
+
+
+class _SharedPath(unix.Port):
+    """
+    A Unix socket that others listen on as well.
+
+    Neither its path is ours to remove, nor may it be shut down for all of them.
+    """
+
+    _shouldShutdown = False
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Close our end of it alone."""
+        close: Any = tcp.Port.connectionLost
+        close(self, reason)
