@@ -469,6 +469,8 @@ class Reference:
             "client.oauth" if seen[at].cls == oauth else "client.api_key": at
             for at in alive
         }
+        # What the order has no place for was taken away as well.
+        lost = lost or not best.keys() <= set(self.slot.order)
         strict = lost and self.slot.on_client_stripped.value == "deny"
         usable = set(best)
         if self.at.deployment_key and not strict:

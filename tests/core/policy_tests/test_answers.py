@@ -1,5 +1,7 @@
 """Tests of answers: what goes back, for whom, by which rule, and what they cover."""
 
+from typing import cast
+
 import pytest
 
 from byok.core.policy_tests.coverage import DECIDES, KEPT, UNLESS
@@ -159,7 +161,7 @@ def test_a_failure_explains_the_field_and_says_how_to_see_it_again():
 
     (failure,) = found.failures
     (slot,) = slots_of(failure.trial.explanation, "x-account")
-    (rule,) = slot["determining"]
+    (rule,) = cast("list[dict[str, object]]", slot["determining"])
     assert (rule["rule"], rule["origin"]) == ("no-account", "ours.yaml:7")
     assert slot["overridden"] == [
         {
