@@ -9,7 +9,7 @@ import yaml
 
 from byok.config import examine
 from byok.config.litellm import LITELLM_KEYS, Section, Verdict
-from byok.policy import classes
+from byok.policy import classes, slot
 from byok.policy.floor import FLOOR
 from byok.policy.rules import Action
 from byok.resources import policy_files, schema_file
@@ -66,6 +66,8 @@ def codes_in_the_code() -> set[str]:
         r"internal|(?:admin|auth|body|credential|decisions|edge|egress|gateway|http|keys"
         r"|policy|provider|proxy|reload|route|store|stream)\.[a-z0-9-]+"
     )
+    # A setting, which is what a decision names where the setting decided.
+    found.discard(slot.ORDER)
     return {code for code in found if shape.fullmatch(code)}
 
 
