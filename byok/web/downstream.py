@@ -49,7 +49,10 @@ class Downstream(Protocol):
         """Return the whole body once it is here, or raise a `WireError`."""
 
     def respond(self, status: int, headers: Headers) -> None:
-        """Send status and headers, with the standard reason phrase."""
+        """Send status and headers, with the first part of the body or `flush`."""
+
+    def flush(self) -> None:
+        """Send what still waits for a part of the body to go with it."""
 
     def write(self, data: bytes) -> None:
         """Send a part of the body."""

@@ -68,6 +68,8 @@ class BodyRelay(Protocol):
     async def carry(self, answer: Answer) -> Ending:
         """Carry the body of *answer* over; return when the client's has ended."""
         answer.deliverBody(self)
+        # What has not come with the head may take its time.
+        self._client.flush()
         return await self._done
 
     def connectionMade(self) -> None:

@@ -27,7 +27,7 @@ from byok.wire.heads import (
 )
 from byok.wire.request import GONE, STALLED, ServerRequest
 from byok.wire.serving import Serving
-from byok.wire.sockets import ISocket, host_of, unsent_bytes
+from byok.wire.sockets import ISocket, host_of, send_now, unsent_bytes
 
 _HEAD_ENDS = b"\r\n\r\n"
 
@@ -253,6 +253,12 @@ class ServerChannel(Protocol):
         if self.is_paused:
             self._unsent += sum(map(len, pieces))
         self._transport().writeSequence(pieces)
+
+    def send_now(self, data: bytes) -> None:
+        """Write *data*, at once where nothing waits before it."""
+        if self.is_paused:
+            self._unsent += len(data)
+        send_now(self._transport(), data)
 
     def closes_after(self, request: ServerRequest) -> bool:  # noqa: ARG002
         """Will the connection end with the answer that is about to begin?"""

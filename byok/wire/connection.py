@@ -27,7 +27,13 @@ from byok.wire.errors import (
 )
 from byok.wire.heads import Headers, is_clean
 from byok.wire.limits import ClientLimits
-from byok.wire.sockets import ISocket, has_news, has_unread_record, number_of
+from byok.wire.sockets import (
+    ISocket,
+    has_news,
+    has_unread_record,
+    number_of,
+    send_now,
+)
 from byok.wire.upload import PIECE_BYTES, Upload
 
 _GOODBYE_S = 5.0
@@ -164,7 +170,7 @@ class ClientConnection(Protocol):
         self._allow(self._limits.answer_s)
         waiting = self._waiting = Deferred(self._cancelled)
         if len(body) <= PIECE_BYTES:
-            self._transport().writeSequence((head, body))
+            send_now(self._transport(), head + body)
         else:
             self._uploading = True
             self._transport().write(head)

@@ -23,6 +23,9 @@ class Connection(Protocol):
     def send(self, *pieces: bytes) -> None:
         """Write *pieces*, one after the other."""
 
+    def send_now(self, data: bytes) -> None:
+        """Write *data*, at once where nothing waits before it."""
+
     def closes_after(self, request: "ServerRequest") -> bool:
         """Will the connection end with the answer that is about to begin?"""
 
@@ -53,6 +56,7 @@ class ServerRequest:
         "_ended",
         "_expects_continue",
         "_failed",
+        "_head",
         "_left",
         "_minor",
         "_producer",
@@ -95,6 +99,7 @@ class ServerRequest:
         self._bodyless = self.method == b"HEAD"
         self._chunked = False
         self._left: int | None = None
+        self._head = b""
 
     @property
     def received_bytes(self) -> int:
@@ -127,8 +132,9 @@ class ServerRequest:
         """
         Send status and headers, with the standard reason phrase.
 
-        Without a content-length among *headers* the body is chunked, or ends with
-        the connection where the client knows no chunks.
+        They leave with the first part of the body, or with `flush`. Without a
+        content-length among *headers* the body is chunked, or ends with the
+        connection where the client knows no chunks.
         """
         if self.responded:
             raise RuntimeError("a request is answered once")
@@ -145,7 +151,13 @@ class ServerRequest:
             framing += b"connection: close\r\n"
         elif self._minor == 0:
             framing += b"connection: keep-alive\r\n"
-        self._connection.send(head_bytes(status, headers, framing))
+        self._head = head_bytes(status, headers, framing)
+
+    def flush(self) -> None:
+        """Send the head, if it still waits for the body to go with it."""
+        if self._head and not self.gone:
+            head, self._head = self._head, b""
+            self._connection.send_now(head)
 
     @property
     def is_framed(self) -> bool:
@@ -156,14 +168,14 @@ class ServerRequest:
         """Send a part of the body."""
         if self.gone or self._bodyless or not data:
             return
-        if self._chunked:
-            self._connection.send(b"%x\r\n" % len(data), data, b"\r\n")
-            return
         if self._left is not None:
             if len(data) > self._left:
                 raise ValueError("an answer is longer than its content-length")
             self._left -= len(data)
-        self._connection.send(data)
+        head, self._head = self._head, b""
+        if self._chunked:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        self._connection.send_now(head + data if head else data)
 
     def finish(self) -> None:
         """End the answer as complete; one that is not all there is cut instead."""
@@ -173,8 +185,11 @@ class ServerRequest:
             self.abort()
             return
         self._ended = True
+        end, self._head = self._head, b""
         if self._chunked:
-            self._connection.send(b"0\r\n\r\n")
+            end += b"0\r\n\r\n"
+        if end:
+            self._connection.send_now(end)
         self._connection.answered(self)
 
     def abort(self) -> None:
@@ -187,6 +202,7 @@ class ServerRequest:
         """
         if self.gone or self._ended:
             return
+        self.flush()
         self._ended = self.gone = True
         self._watchers = []
         self._connection.cut(shows=self.responded and self.is_framed)

@@ -14,10 +14,42 @@ from twisted.internet.interfaces import (
     ITCPTransport,
     ITransport,
 )
+from twisted.internet.tcp import Connection
 
 
 class ISocket(ITCPTransport, IConsumer, IPushProducer):
     """A stream transport as it is: TCP, TLS and Unix sockets all do these."""
+
+
+def send_now(transport: ISocket, data: bytes) -> None:
+    """
+    Write *data*, at once where nothing waits before it.
+
+    A transport of Twisted sends when its reactor comes round to it, which costs two
+    calls of the system and a turn more. Only a socket that is a TCP or Unix one
+    itself is written to: what stands in a TLS transport's name is encrypted there.
+    """
+    if (
+        isinstance(transport, Connection)
+        and transport.connected
+        and not (
+            transport.TLS
+            or transport.disconnecting
+            or transport.dataBuffer
+            or transport._tempDataBuffer  # noqa: SLF001 - see unsent_bytes
+            or transport._writeDisconnecting  # noqa: SLF001
+            or transport._writeDisconnected  # noqa: SLF001
+        )
+    ):
+        try:
+            sent = transport.socket.send(data)
+        except OSError:
+            # Nothing fits in, or nobody is there: the transport will find out which.
+            sent = 0
+        if sent == len(data):
+            return
+        data = data[sent:]
+    transport.write(data)
 
 
 def host_of(address: IAddress | None) -> str:

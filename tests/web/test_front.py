@@ -55,6 +55,9 @@ class Told:
         assert self.status is None
         self.status, self.answer = status, dict(headers)
 
+    def flush(self) -> None:
+        assert self.responded
+
     def write(self, data: bytes) -> None:
         self.said += data
 
