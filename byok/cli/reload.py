@@ -22,6 +22,7 @@ UNUSABLE = 2
 WIDENS = 3
 NO_MASTER_KEY = "admin.no-master-key"
 _TIMEOUT_S = 300.0
+_URL = "--url is http://host:port or https://host:port."
 _BY_SIGNAL = (
     "A gateway without one is administered by nobody, so it cannot be asked to reload:"
     " send it SIGHUP (kill -HUP and its process id), and its log says whether it did."
@@ -122,17 +123,20 @@ def _key(key_from: str | None, config_path: Path) -> Secret:
 
 def _ask(url: str, key: Secret, wish: Mapping[str, bool]) -> Answer:
     """Ask the gateway at *url*; return its answer if it is one about a reload."""
-    parts = urlsplit(url)
-    host = parts.hostname
-    if parts.scheme not in {"http", "https"} or not host:
-        _end("--url is http://host:port or https://host:port.")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        _end(_URL)
+    if parts.scheme not in {"http", "https"} or not host or parts.username:
+        _end(_URL)
     if parts.scheme == "http" and not _is_here(host):
         err().line(
             Styled("The master key goes to another machine in the clear.", Style.WARN)
         )
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     try:
-        connection = kind(host, parts.port, timeout=_TIMEOUT_S)
+        connection = kind(host, port, timeout=_TIMEOUT_S)
         with closing(connection):
             status, body = _answer(connection, parts.path.rstrip("/"), key, wish)
     except (OSError, HTTPException, ValueError) as error:

@@ -26,8 +26,9 @@ _NAME = re.compile(rb"[a-z0-9!#$%&'*+.^_`|~-]+")
 _PLAIN_NAMES = re.compile(rb"[a-z0-9!#$%&'*+.^`|~-]+(?:\n[a-z0-9!#$%&'*+.^`|~-]+)*")
 # Two readers could differ on how often it asks, and for what.
 _ASKED_TWICE = passing.PREFIX * 2
-# What every key of the gateway begins with, where a word of a name may begin.
-_KEY = re.compile(rb"(?:\A|[^a-z0-9])sk-")
+# What every key of the gateway begins with, where a word of a name may begin, and
+# more behind it than a word of a name has.
+_KEY = re.compile(rb"(?:\A|[^a-z0-9])sk-[a-z0-9_-]{12}")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _CONTROLS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")

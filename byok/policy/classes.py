@@ -98,8 +98,10 @@ _SHAPE = re.compile(
     + rb"(?:"
     + b"|".join(re.escape(prefix) for prefix, _ in CREDENTIAL_SHAPES)
     + rb")(?=[A-Za-z0-9_-])"
-    # A key that byok made is one wherever it stands, with letters before it too.
+    # As long as keys are, it is one wherever it stands, with letters before it too.
     + rb"|sk-byok-(?=[A-Za-z0-9]{49})"
+    + rb"|(?:sk-ant-a(?:dmin|pi)|sk-ant-oat|AIza)(?=[A-Za-z0-9_-]{24})"
+    + rb"|(?:sk-proj-|sk-svcacct-)(?=[A-Za-z0-9_-]{40})"
 )
 _SHAPE_CLASS = dict(CREDENTIAL_SHAPES)
 _BASIC = re.compile(rb"(?i)\A\s*basic\s+([A-Za-z0-9+/=_-]+)\s*\Z")

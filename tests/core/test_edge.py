@@ -70,7 +70,14 @@ def test_nobody_asks_by_x_pass_to_ask_by_x_pass(name):
 
 
 @pytest.mark.parametrize(
-    "name", [b"sk-1234", b"x-sk-1234", b"x_sk-byok-1", b"sk-ant-api03-1", b"a.sk-b"]
+    "name",
+    [
+        b"sk-1234567890abcd",
+        b"x-sk-1234567890abcd",
+        b"x_sk-byok-1234567890",
+        b"sk-ant-api03-1234567890",
+        b"a.sk-givenkey-1234567890",
+    ],
 )
 def test_a_name_that_looks_like_a_key_is_refused(name):
     refusal = check_edge(((b"x-a", b"1"), (name, b"1")), b"")
@@ -80,7 +87,9 @@ def test_a_name_that_looks_like_a_key_is_refused(name):
     assert "1234" not in refusal.message
 
 
-@pytest.mark.parametrize("name", [b"x-task-id", b"x-disk-size", b"sku-1", b"x-risk-"])
+@pytest.mark.parametrize(
+    "name", [b"x-task-id", b"x-disk-size", b"sku-1", b"x-risk-", b"x-sk-lang", b"sk-x"]
+)
 def test_a_name_with_those_letters_in_a_word_is_a_name(name):
     assert code((name, b"1")) is None
 

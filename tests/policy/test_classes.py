@@ -126,6 +126,21 @@ def test_a_key_that_byok_made_is_one_behind_any_letters(before):
     assert find_credential(b"task-byok-gateway") is None
 
 
+@pytest.mark.parametrize("before", [b"x", b"_", b"20", b"ANTHROPIC_API_KEY_"])
+@pytest.mark.parametrize(
+    ("key", "cls"),
+    [
+        (b"sk-ant-api03-" + b"a" * 90, classes.ANTHROPIC_API_KEY),
+        (b"sk-ant-oat01-" + b"a" * 90, classes.ANTHROPIC_OAUTH),
+        (b"sk-ant-admin01-" + b"a" * 90, classes.ANTHROPIC_ADMIN),
+        (b"sk-proj-" + b"a" * 140, classes.OPENAI_API_KEY),
+        (b"AIza" + b"a" * 35, classes.GOOGLE_API_KEY),
+    ],
+)
+def test_a_key_as_long_as_keys_are_is_one_behind_any_letters(before, key, cls):
+    assert find_credential(before + key) == cls
+
+
 def test_a_word_and_a_key_are_classed_by_the_key_whatever_the_name_says():
     value = b"foo " + keys.ANTHROPIC_API_KEY.encode()
 
