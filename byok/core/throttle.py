@@ -18,7 +18,8 @@ class LookupThrottle:
     Lets each address ask the store for unknown keys so often and no more.
 
     It is soft: keys the gateway knows by heart never come here, so a guesser
-    behind the same address translation stops nobody who is at work. A key that
+    behind the same address translation stops nobody who is at work; who sends a
+    key for the first time has to wait beside him. A key that
     is found gives its turn back. At most *capacity* addresses are remembered,
     the ones seen last; IPv6 counts by /64, since one host has as many
     addresses of it as it likes.

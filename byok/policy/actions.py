@@ -95,6 +95,13 @@ def _inject(reader: Reader, value: object, path: Path, rule: Rule) -> Rule:
     if not isinstance(raw, str) or not text.isascii() or not text.isprintable():
         reader.problem("E109", (*path, "value"), "a line of plain ASCII text is needed")
         text = ""
+    if text.startswith(_REFERENCES):
+        reader.problem(
+            "E109",
+            (*path, "value"),
+            "a value leaves as it is written, and a reference would leave as a text",
+            "write `secret:` instead of `value:`, in a deployment's own rule",
+        )
     text = reader.text(text, (*path, "value"))
     word = reader.one_of(
         data.get("when", "set"), (*path, "when"), tuple(when.value for when in When)

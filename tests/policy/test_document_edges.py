@@ -72,6 +72,8 @@ def test_a_mistake_in_a_match_is_told_where_it_stands(key, match, code, at):
         (inject(name=5), "E112", ("inject", "name")),
         (inject(name="host"), "E113", ("inject", "name")),
         (inject(value=5), "E109", ("inject", "value")),
+        (inject(value="os.environ/ORG_KEY"), "E109", ("inject", "value")),
+        (inject(value="file:org.key"), "E109", ("inject", "value")),
         (inject(value="sk-ant-api03-xxxxxxxx"), "E210", ("inject", "value")),
         (inject(when="never"), "E105", ("inject", "when")),
         ({"deny": {"status": 200}}, "E111", ("deny", "status")),
