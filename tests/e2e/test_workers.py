@@ -188,6 +188,18 @@ def test_a_worker_that_is_killed_is_replaced_and_others_go_on(tmp_path: Path):
     assert len(clients.wrong) == wrong_by_then <= 4
 
 
+def test_one_that_dies_again_leaves_its_share_to_others_meanwhile(tmp_path: Path):
+    with workers(tmp_path) as gateway:
+        os.kill(ready(gateway, 2)[0], signal.SIGKILL)
+        os.kill(ready(gateway, 3)[2], signal.SIGKILL)
+        gateway.wait_for_event("worker-lost", wait_s=0.5)
+        statuses = [get(gateway.port, "/health/liveliness")[0] for _ in range(20)]
+        ready(gateway, 4)
+        statuses += [get(gateway.port, "/health/liveliness")[0] for _ in range(20)]
+
+    assert set(statuses) == {200}
+
+
 def test_a_rolling_restart_drops_no_request(tmp_path: Path):
     with workers(tmp_path, limits={"drain_s": 20}) as gateway:
         before = ready(gateway, 2)
