@@ -20,7 +20,9 @@ from byok import resources
 print(json.dumps({
     "package": byok.__file__,
     "schemas": [str(path) for path in resources.schema_files()],
-    "policies": [str(path) for path in resources.policy_files()],
+    "policies": sorted(
+        map(str, (*resources.policy_files(), resources.policy_file(resources.CLASSES)))
+    ),
 }))
 """
 
