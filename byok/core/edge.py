@@ -15,10 +15,10 @@ from byok.policy import classes, names, passing
 from byok.policy.classes import find_credential, holds_gateway_credential
 from byok.policy.outcome import Headers
 
-# RFC 3986 section 3.4, and what clients leave as it is; `#` would end the query.
 _TIMED_OUT = 408
 _NOT_ALLOWED = 405
 
+# RFC 3986 section 3.4, and what clients leave as it is; `#` would end the query.
 _QUERY = re.compile(rb"[\x21\x22\x24-\x7e]*")
 # RFC 9110 section 5.6.2.
 _NAME = re.compile(rb"[a-z0-9!#$%&'*+.^_`|~-]+")
@@ -88,6 +88,11 @@ def check_names(headers: Headers, secrets: Collection[bytes]) -> Refusal | None:
     text = b"\n".join([name for name, _ in headers])
     lowered = [secret.lower() for secret in secrets]
     return _KEY_AS_NAME if holds_gateway_credential(text, lowered) else None
+
+
+def names_a_key(text: bytes) -> bool:
+    """Does *text*, which is a name of something, hold what looks like a byok key?"""
+    return _KEY.search(text.lower()) is not None
 
 
 def _check_names(headers: Headers) -> Refusal | None:

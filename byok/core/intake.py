@@ -8,7 +8,7 @@ body only after: whoever may not come in makes no parser work.
 from collections.abc import Collection
 
 from byok.core.body import read_head
-from byok.core.edge import check_edge, check_query_bytes
+from byok.core.edge import check_edge, check_query_bytes, names_a_key
 from byok.core.errors import Refusal
 from byok.core.facts import RequestFacts
 from byok.core.routes import (
@@ -63,9 +63,14 @@ def unknown_route(path: bytes) -> Refusal:
 
 
 def _check_model(model: str, secrets: Collection[bytes]) -> Refusal | None:
-    # A model's name is recorded and shown as it came.
+    # A model's name is recorded and shown as it came, and whether a word is a key
+    # that an admin chose is not known here.
     text = model.encode("utf-8", "replace")
-    if find_credential(text) is None and not holds_gateway_credential(text, secrets):
+    if not (
+        names_a_key(text)
+        or find_credential(text)
+        or holds_gateway_credential(text, secrets)
+    ):
         return None
     return Refusal(
         status=400,

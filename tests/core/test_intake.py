@@ -88,7 +88,13 @@ def test_a_body_that_cannot_be_read_makes_no_facts():
 
 
 @pytest.mark.parametrize(
-    "model", [f"claude-{MASTER_KEY}", ANTHROPIC_API_KEY, f"x/{ANTHROPIC_OAUTH}"]
+    "model",
+    [
+        f"claude-{MASTER_KEY}",
+        ANTHROPIC_API_KEY,
+        f"x/{ANTHROPIC_OAUTH}",
+        "claude-haiku-sk-GivenKey-CANARY-abcdefgh",
+    ],
 )
 def test_a_key_is_no_name_of_a_model(model):
     body = b'{"model":"%s"}' % model.encode()
