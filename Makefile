@@ -11,8 +11,10 @@ PYTEST_ARGS ?= -n 2
 # All paths below are relative, so the directory's own path may hold spaces.
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
-# Only what the lock names by its hash, and nothing that runs code to install.
-INSTALL_LOCKED = $(PIP) install --require-hashes --only-binary :all: -r
+# Only what the lock names by its hash, and nothing that runs code to install. The
+# lock is whole, so pip has nothing to resolve: asked to, it takes the newest
+# `name[extra]` on the index over the lock's `name`, and fails when that is newer.
+INSTALL_LOCKED = $(PIP) install --no-deps --require-hashes --only-binary :all: -r
 # The warning kept quiet is of the editable mode that twistd's plugins need; the
 # day setuptools drops it, `make lock` meets a failing `make test-installed`.
 INSTALL_BYOK = PYTHONWARNINGS=ignore $(PIP) install --no-deps --no-build-isolation --editable .
@@ -135,12 +137,14 @@ distclean: clean ## clean, and remove the environments too
 $(VENV)/.runtime: requirements/runtime.txt $(METADATA) | $(VENV)/bin/python
 	$(INSTALL_LOCKED) requirements/runtime.txt
 	$(INSTALL_BYOK)
+	$(PIP) check
 	@touch $@
 
 # And what a developer needs beside it.
 $(VENV)/.dev: requirements/dev.txt $(METADATA) | $(VENV)/bin/python
 	$(INSTALL_LOCKED) requirements/dev.txt
 	$(INSTALL_BYOK)
+	$(PIP) check
 	@touch $@ $(VENV)/.runtime
 
 # Debian's Python has pip but not what `venv` puts into an environment, so pip

@@ -90,6 +90,7 @@ def built(tree, tmp_path_factory) -> Built:
 def from_wheel(tree, built, tmp_path_factory) -> Installed:
     environment = fresh_environment(tree, tmp_path_factory.mktemp("wheel"))
     pip(environment, "install", "--no-deps", built.wheel)
+    pip(environment, "check")
     return environment
 
 
@@ -98,6 +99,7 @@ def from_editable(tree, tmp_path_factory) -> Installed:
     environment = fresh_environment(tree, tmp_path_factory.mktemp("editable"))
     options = ("--no-deps", "--no-build-isolation")
     pip(environment, "install", *options, "--editable", tree)
+    pip(environment, "check")
     return environment
 
 
@@ -114,7 +116,7 @@ def fresh_environment(tree: Path, where: Path) -> Installed:
     home.mkdir()
     environment = Installed(bin=where / "venv/bin", tree=tree, home=home)
     lock = tree / "requirements/runtime.txt"
-    options = ("--require-hashes", "--only-binary", ":all:")
+    options = ("--no-deps", "--require-hashes", "--only-binary", ":all:")
     pip(environment, "install", *options, "-r", lock)
     return environment
 
