@@ -119,7 +119,9 @@ lock: $(VENV)/.runtime ## renew requirements/*.txt within setup.cfg's floors
 	$(BIN)/python -m venv .venv-lock
 	.venv-lock/bin/python -m pip --disable-pip-version-check --quiet install uv==0.13.9
 	$(LOCK) --upgrade -o requirements/runtime.txt
-	$(LOCK) --upgrade --extra test --extra dev --extra e2e -c requirements/runtime.txt -o requirements/dev.txt
+	$(LOCK) --upgrade --extra test --extra dev --extra e2e \
+		--extra postgresql --extra valkey --extra metrics -c \
+		requirements/runtime.txt -o requirements/dev.txt
 
 clean: ## remove what building and testing leave behind
 	rm -rf build dist byok.egg-info htmlcov .coverage .coverage.* coverage.xml
