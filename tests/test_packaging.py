@@ -22,6 +22,7 @@ import byok
 
 TREE = Path(__file__).resolve().parent.parent
 LOCKS = ("runtime.txt", "dev.txt")
+LOCKED_EXTRAS = ("test", "dev", "e2e", "postgresql", "valkey", "metrics")
 
 
 def setup_cfg() -> ConfigParser:
@@ -142,7 +143,7 @@ def test_a_developer_runs_on_the_releases_that_users_get():
 
 @pytest.mark.parametrize(
     ("lock", "extras"),
-    [("runtime.txt", ()), ("dev.txt", ("test", "dev", "e2e"))],
+    [("runtime.txt", ()), ("dev.txt", LOCKED_EXTRAS)],
 )
 def test_the_lock_holds_what_setup_cfg_asks_for(lock, extras):
     parser, pins = setup_cfg(), locked(lock)
@@ -159,7 +160,8 @@ def test_the_lock_holds_what_setup_cfg_asks_for(lock, extras):
 
 def test_the_locked_extras_are_all_there_are_but_one():
     # The last is for what others wrote, in an environment of its own.
-    assert set(setup_cfg()["options.extras_require"]) == {"test", "dev", "e2e", "bench"}
+    extras = set(setup_cfg()["options.extras_require"])
+    assert extras == {*LOCKED_EXTRAS, "bench"}
 
 
 def test_environments_build_byok_with_what_its_build_asks_for():
