@@ -23,9 +23,10 @@ from byok.core.records import (
 )
 from byok.core.routing import Deployment
 from byok.core.secret import fingerprint
+from byok.core.written import Pattern, Written
 from byok.policy.outcome import Ruling
 
-_MOST_KNOWN = 512
+_MOST_MET = 512
 _HOLE = msgspec.Raw(b"\x00")
 _BEARER = b"Bearer "
 # In the order in which they stand in a row.
@@ -34,17 +35,16 @@ _Key = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Pattern:
+class _Known:
     """
     A record with holes: for the length of each field at `places`, among others, and
     for the fingerprint of those that have one.
 
-    What it says and what fills a hole take turns in `parts`. `words` are all of it
-    that a request could have put a credential into, the `longest` of them that long,
-    and `credentials` the fields that are some.
+    `words` are all of it that a request could have put a credential into, the
+    `longest` of them that long, and `credentials` the fields that are some.
     """
 
-    parts: tuple[str, ...]
+    shared: Pattern
     places: tuple[tuple[int, bool], ...]
     credentials: tuple[int, ...]
     words: bytes
@@ -52,12 +52,12 @@ class _Pattern:
 
 
 @dataclass(slots=True)
-class _Known:
+class _Met:
     """What was met once; it is kept alive as long as its identity is a key."""
 
     ruling: Ruling
     deployment: Deployment
-    pattern: _Pattern | None = None
+    pattern: _Known | None = None
 
 
 class RecordWriter:
@@ -65,28 +65,28 @@ class RecordWriter:
 
     def __init__(self) -> None:
         self._builder = RecordBuilder()
-        self._known: dict[_Key, _Known] = {}
+        self._met: dict[_Key, _Met] = {}
 
-    def write(self, deciding: Deciding) -> str:
-        """Return the record of *deciding* as JSON text."""
+    def write(self, deciding: Deciding) -> Written:
+        """Return the record of *deciding*, which is JSON."""
         result = deciding.result
         if not isinstance(result, Decided) or result.refusal is not None:
-            return _encoded(self._builder.build(deciding))
+            return Written(_encoded(self._builder.build(deciding)))
         key = _key(deciding, result)
-        known = self._known.get(key)
+        known = self._met.get(key)
         if known is None:
             # What was decided at length has a ruling of its own, which does not come
             # again. The second record of one ruling is worth a pattern.
-            if len(self._known) >= _MOST_KNOWN:
-                del self._known[next(iter(self._known))]
-            self._known[key] = _Known(result.outcome.ruling, result.deployment)
+            if len(self._met) >= _MOST_MET:
+                del self._met[next(iter(self._met))]
+            self._met[key] = _Met(result.outcome.ruling, result.deployment)
         elif known.pattern is None:
             known.pattern = self._pattern(deciding, result)
         elif not _is_repeated(known.pattern, deciding, result):
             return _filled(known.pattern, deciding, result)
-        return _encoded(self._builder.build(deciding))
+        return Written(_encoded(self._builder.build(deciding)))
 
-    def _pattern(self, deciding: Deciding, result: Decided) -> _Pattern | None:
+    def _pattern(self, deciding: Deciding, result: Decided) -> _Known | None:
         """Return a pattern, or None where a record holds something of the values."""
         record, places = self._builder.place(deciding)
         rows = items(record["headers"])
@@ -107,13 +107,10 @@ class RecordWriter:
             ],
             "outcome": _HOLE,
         }
-        parts: list[str] = []
-        # JSON holds no such byte but where it was put.
-        for part in _encoded(holed).split("\x00"):
-            parts += (part, "")
         kinds = enumerate(result.outcome.kinds)
-        return _Pattern(
-            parts=tuple(parts[:-1]),
+        return _Known(
+            # JSON holds no such byte but where it was put.
+            shared=Pattern.of(_encoded(holed).replace("\x00", "\n")),
             places=tuple(zip(places, hashed, strict=True)),
             credentials=tuple(at for at, kind in kinds if kind.is_credential),
             words=words,
@@ -121,7 +118,7 @@ class RecordWriter:
         )
 
 
-def _filled(pattern: _Pattern, deciding: Deciding, result: Decided) -> str:
+def _filled(pattern: _Known, deciding: Deciding, result: Decided) -> Written:
     headers = result.outcome.headers
     filling = [
         _encoded(deciding.id),
@@ -134,9 +131,7 @@ def _filled(pattern: _Pattern, deciding: Deciding, result: Decided) -> str:
         if hashed:
             filling.append(f'"{fingerprint(value)}"')
     filling.append(_encoded(end_shown(deciding.end)))
-    parts = [*pattern.parts]
-    parts[1::2] = filling
-    return "".join(parts)
+    return Written("\n".join(filling), pattern.shared)
 
 
 def _key(deciding: Deciding, result: Decided) -> _Key:
@@ -172,7 +167,7 @@ def _words(deciding: Deciding, result: Decided) -> bytes:
     return b"\n".join([*names, *texts]).lower()
 
 
-def _is_repeated(pattern: _Pattern, deciding: Deciding, result: Decided) -> bool:
+def _is_repeated(pattern: _Known, deciding: Deciding, result: Decided) -> bool:
     """Is a credential that came with this request in a word of its record, too?"""
     caller, headers = deciding.caller, result.outcome.headers
     values = [headers[at][1] for at in pattern.credentials]

@@ -9,6 +9,7 @@ from msgspec import json
 from byok.core.decision_queries import Wanted
 from byok.core.exchange import Decided
 from byok.core.records import Deciding
+from byok.core.written import Written
 from byok.policy import slot
 
 Record = Mapping[str, object]
@@ -16,7 +17,7 @@ Record = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One record as it is kept: the JSON text, and what is asked for often."""
+    """One record as it is kept: its JSON, and what is asked for often."""
 
     id: str
     at: float
@@ -26,11 +27,11 @@ class Entry:
     verdict: str
     payer: str | None
     has_shadow: bool
-    text: str = field(repr=False)
+    written: Written = field(repr=False)
 
     @classmethod
-    def of(cls, deciding: Deciding, text: str) -> Self:
-        """Return what is kept of *deciding*, whose record is *text*."""
+    def of(cls, deciding: Deciding, written: Written) -> Self:
+        """Return what is kept of *deciding*, whose record is *written*."""
         caller, result = deciding.caller, deciding.result
         decided = result if isinstance(result, Decided) else None
         source = decided.outcome.credential if decided else None
@@ -45,8 +46,13 @@ class Entry:
             if source is None or source.source == slot.NONE
             else source.payer,
             has_shadow=bool(deciding.shadow),
-            text=text,
+            written=written,
         )
+
+    @property
+    def text(self) -> str:
+        """The record's whole text."""
+        return self.written.whole()
 
     @property
     def record(self) -> dict[str, object]:

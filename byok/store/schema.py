@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from byok.store.engine import reading, writing
 from byok.store.faults import StoreTooNew
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest revision. Known without Alembic, which takes long to import."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

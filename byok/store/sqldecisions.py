@@ -5,14 +5,22 @@ from functools import partial
 from itertools import islice
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from byok.core.decision_queries import Wanted
+from byok.core.written import whole
 from byok.store.dbpool import DbPool
 from byok.store.decisions import Entry
 from byok.store.engine import reading, writing
-from byok.store.tables import decisions
+from byok.store.tables import decision_patterns, decisions
 
 _COLUMNS = decisions.c
+_PATTERNS = decision_patterns.c
+_BOTH = decisions.outerjoin(decision_patterns, _COLUMNS.pattern == _PATTERNS.id)
+_RECORDS = sa.select(_COLUMNS.record, _PATTERNS.text).select_from(_BOTH)
+_INSERTS = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+# Looking for patterns that nothing needs any more reads every record's.
+_LEAST_BETWEEN_SWEEPS = 1000
 
 
 class SqlDecisions:
@@ -20,34 +28,55 @@ class SqlDecisions:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        insert = _INSERTS[engine.dialect.name]
+        self._add_patterns = insert(decision_patterns).on_conflict_do_nothing()
+        self._until_sweep = 0
 
     def append(self, entries: Sequence[Entry], *, keep: int) -> None:
         """Add *entries*, and let the oldest go until no more than *keep* are left."""
+        patterns = {
+            each.written.pattern.id: each.written.pattern.text
+            for each in entries
+            if each.written.pattern is not None
+        }
         with writing(self._engine) as connection:
+            # Each time: another process may have swept away what was here before.
+            if patterns:
+                connection.execute(
+                    self._add_patterns,
+                    [{"id": each, "text": text} for each, text in patterns.items()],
+                )
             connection.execute(
                 sa.insert(decisions), [_values(each) for each in entries]
             )
             # Numbers have no gaps, since only the oldest ever go.
             newest = sa.select(sa.func.max(_COLUMNS.number) - keep).scalar_subquery()
             connection.execute(sa.delete(decisions).where(_COLUMNS.number <= newest))
+            self._until_sweep -= len(entries)
+            if self._until_sweep <= 0:
+                self._until_sweep = max(keep, _LEAST_BETWEEN_SWEEPS)
+                needed = sa.select(_COLUMNS.pattern).where(
+                    _COLUMNS.pattern.is_not(None)
+                )
+                connection.execute(
+                    sa.delete(decision_patterns).where(_PATTERNS.id.not_in(needed))
+                )
 
     def maybe(self, decision_id: str) -> str | None:
         """Return the text of one record."""
-        query = sa.select(_COLUMNS.record).where(_COLUMNS.id == decision_id)
+        query = _RECORDS.where(_COLUMNS.id == decision_id)
         with reading(self._engine) as connection:
-            return connection.scalar(query)
+            found = connection.execute(query).first()
+        return None if found is None else whole(*found)
 
     def newest(self, wanted: Wanted) -> tuple[str, ...]:
         """Return the texts of the newest records that are *wanted*."""
-        query = (
-            sa.select(_COLUMNS.record)
-            .where(*_conditions(wanted))
-            .order_by(_COLUMNS.number.desc())
-        )
+        query = _RECORDS.where(*_conditions(wanted)).order_by(_COLUMNS.number.desc())
         with reading(self._engine) as connection:
-            found = connection.execution_options(stream_results=True).scalars(query)
+            rows = connection.execution_options(stream_results=True).execute(query)
+            texts = (whole(*row) for row in rows)
             # The database compares without regard to case; this does not.
-            named = (text for text in found if wanted.names_rule(text))
+            named = (text for text in texts if wanted.names_rule(text))
             return tuple(islice(named, wanted.limit))
 
 
@@ -87,7 +116,10 @@ def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
     if wanted.since is not None:
         out.append(_COLUMNS.at >= wanted.since)
     if wanted.rule is not None:
-        out.append(_COLUMNS.record.contains(wanted.needle, autoescape=True))
+        out.append(
+            _COLUMNS.record.contains(wanted.needle, autoescape=True)
+            | _PATTERNS.text.contains(wanted.needle, autoescape=True)
+        )
     return out
 
 
@@ -101,5 +133,6 @@ def _values(entry: Entry) -> dict[str, object]:
         "verdict": entry.verdict,
         "payer": entry.payer,
         "has_shadow": entry.has_shadow,
-        "record": entry.text,
+        "record": entry.written.text,
+        "pattern": None if entry.written.pattern is None else entry.written.pattern.id,
     }

@@ -56,6 +56,15 @@ revisions = sa.Table(
 )
 KEYS = "keys"
 
+# What the records of decisions share; of those that have a pattern, the text is what
+# fills its holes.
+decision_patterns = sa.Table(
+    "decision_patterns",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("text", sa.Text, nullable=False),
+)
+
 # What was decided about past exchanges. `number` grows by one with each; the text
 # is the record, and beside it stands what is asked for often.
 decisions = sa.Table(
@@ -73,6 +82,7 @@ decisions = sa.Table(
     sa.Column("payer", sa.String(16)),
     sa.Column("has_shadow", sa.Boolean, nullable=False),
     sa.Column("record", sa.Text, nullable=False),
+    sa.Column("pattern", sa.String(32)),
     sa.UniqueConstraint("id", name="uq_decisions_id"),
 )
 

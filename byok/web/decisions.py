@@ -77,8 +77,7 @@ class DecisionLog:
             end=End(status=record.status, error=record.error, ending=record.ending),
         )
         try:
-            text = self._writer.write(deciding)
-            self.behind.put(Entry.of(deciding, text))
+            self.behind.put(Entry.of(deciding, self._writer.write(deciding)))
         except Exception:  # noqa: BLE001 - an exchange is worth more than its record
             _log.failure("a decision could not be recorded")
 

@@ -35,14 +35,14 @@ ANY = deployment("any%s-%d", group="*", model="*", opaque=True)
 
 def assert_same(writer, made):
     """Write *made* fast, if it can be, and compare."""
-    text = writer.write(made)
+    text = writer.write(made).whole()
     assert json.loads(text) == json.loads(json.dumps(RecordBuilder().build(made)))
     VALIDATOR.validate(json.loads(text))
     return json.loads(text)
 
 
 def patterns(writer):
-    return [each.pattern for each in writer._known.values() if each.pattern is not None]
+    return [each.pattern for each in writer._met.values() if each.pattern is not None]
 
 
 def logging(name: str, level: str):
@@ -92,7 +92,7 @@ def test_the_second_of_a_kind_makes_the_pattern_and_the_third_fills_it(monkeypat
 
     third = deciding(facts(*USUAL[:3], (b"x-app", b"longer")), at)
 
-    assert '"length":6' in writer.write(third)
+    assert '"length":6' in writer.write(third).whole()
     assert patterns(writer) == [pattern]
 
 
@@ -103,7 +103,7 @@ def test_no_value_is_in_a_pattern():
 
     (pattern,) = patterns(writer)
     for _, value in USUAL:
-        assert value.decode() not in repr(pattern)
+        assert value.decode() not in pattern.shared.text
 
 
 def test_values_that_a_rule_shows_are_written_at_length():
@@ -122,7 +122,7 @@ def test_refusals_are_written_at_length(model):
         record = assert_same(writer, deciding(facts(*USUAL, model=model), at))
         assert record["verdict"] == "deny"
 
-    assert writer._known == {}
+    assert writer._met == {}
 
 
 OPAQUE: Field = (b"authorization", b"Bearer opaque-TOKEN-of-somebody")
@@ -177,14 +177,14 @@ def test_a_request_without_a_body_has_a_record_too():
 
 
 def test_what_is_known_has_a_bound(monkeypatch):
-    monkeypatch.setattr(record_writer, "_MOST_KNOWN", 2)
+    monkeypatch.setattr(record_writer, "_MOST_MET", 2)
     writer, at = RecordWriter(), gateway(ANY, auth=ON)
     for number in range(5):
         for _ in range(2):
             asked = facts(*USUAL, model=f"m{number}")
             assert_same(writer, deciding(asked, at))
 
-    assert [key[4] for key in writer._known] == ["m3", "m4"]
+    assert [key[4] for key in writer._met] == ["m3", "m4"]
 
 
 def test_answers_to_requests_of_one_kind_may_differ_in_what_shadows_would_do():

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
@@ -12,9 +13,12 @@ from byok.core.errors import StoreUnavailable
 from byok.core.record_writer import RecordWriter
 from byok.policy.rules import Tier
 from byok.store.decisions import DecisionStore, Entry, read
+from byok.store.engine import make_engine, reading
 from byok.store.memory_decisions import MemoryDecisionStore
 from byok.store.opening import open_keys, open_store
 from byok.store.peek import peek_decisions
+from byok.store.sqldecisions import SqlDecisions
+from byok.store.tables import decision_patterns
 from tests.core.asking import (
     API_KEY,
     DEVELOPER,
@@ -52,6 +56,17 @@ def entry(number: int = 0, *, refused: bool = False, shadow: bool = False) -> En
     return Entry.of(made, RecordWriter().write(made))
 
 
+def alike(count: int, *, shadow: bool = False) -> list[Entry]:
+    """Make records of one shape: from the third on they share a pattern."""
+    at, writer = gateway(auth=ON, rules=SHADOW if shadow else ()), RecordWriter()
+    asked = facts(GATEWAY_KEY, API_KEY)
+    made = [
+        deciding(asked, at, caller=DEVELOPER, number=number)
+        for number in range(1, count + 1)
+    ]
+    return [Entry.of(each, writer.write(each)) for each in made]
+
+
 class DecisionStoreContract(Base):
     """The sentences that are true of every DecisionStore."""
 
@@ -67,6 +82,25 @@ class DecisionStoreContract(Base):
         assert await self.store.maybe(entry(1).id) == entry(1).text
         assert await self.store.maybe("req_none") is None
         assert entry(1).record["id"] == entry(1).id
+
+    async def test_records_that_share_a_pattern_come_back_as_they_were_put_in(self):
+        entries = alike(4)
+        assert entries[3].written.pattern is entries[2].written.pattern is not None
+
+        await self.store.append(entries, keep=9)
+
+        assert await self.store.maybe(entries[3].id) == entries[3].text
+        assert await self.store.newest(Wanted()) == tuple(
+            each.text for each in reversed(entries)
+        )
+        for each in entries:
+            assert each.record["id"] == each.id
+
+    async def test_a_rule_that_only_the_pattern_names_is_found(self):
+        await self.store.append([*alike(4, shadow=True)[2:], entry(9)], keep=9)
+
+        assert await self.listed(rule="later_on") == ["4", "3"]
+        assert await self.listed(rule="LATER_ON") == []
 
     async def test_the_newest_come_first_and_no_more_than_wanted(self):
         await self.store.append([entry(1), entry(2)], keep=9)
@@ -135,6 +169,25 @@ class SqliteTests(DecisionStoreContract, TestCase):
             await self.store.append([entry(2), entry(1)], keep=9)
 
         assert await self.listed() == ["1"]
+
+
+def test_patterns_go_with_the_last_record_that_needs_them(tmp_path):
+    path = tmp_path / "byok.db"
+    with open_keys(path, (PEPPER,)):
+        pass
+    engine = make_engine(path, connections=1)
+    count = sa.select(sa.func.count()).select_from(decision_patterns)
+
+    def patterns_after(entries) -> int:
+        # A new one sweeps with its first batch; later ones do so now and then.
+        SqlDecisions(engine).append(entries, keep=1)
+        with reading(engine) as connection:
+            return connection.scalar(count)
+
+    assert patterns_after(alike(3)[2:]) == 1
+    assert patterns_after(alike(4, shadow=True)[3:]) == 1
+    assert patterns_after([entry(9)]) == 0
+    engine.dispose()
 
 
 def test_records_are_read_without_a_gateway(tmp_path):
