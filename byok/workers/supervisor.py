@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from byok.config.listeners import Listener
 from byok.reload.hangup import HangUp
 from byok.workers.control import Message
+from byok.workers.handover import Handover
 from byok.workers.process import Worker
 from byok.workers.sockets import Opened, Sockets
 
@@ -72,6 +73,8 @@ class Supervisor(Service):
 
     *fail* is called where the first of them does not come up. *log_fd* is where they
     write what they have to say. A stop waits *drain_s* and some time more for them.
+    They begin with what *accepted* hands over, and one that follows another later on
+    with what the others were told to serve by then, whatever stands on the disk.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class Supervisor(Service):
         reactor: Any,
         log_fd: int,
         drain_s: float,
+        accepted: Handover,
         fail: Callable[[], None],
         observer: ILogObserver | None = None,
     ) -> None:
@@ -94,6 +98,7 @@ class Supervisor(Service):
         self._log_fd = log_fd
         self._drain_s = drain_s
         self._fail = fail
+        self._accepted = accepted.packed()
         self._observer = observer
         self._places = [_Place(number) for number in range(count)]
         self._alive: set[Worker] = set()
@@ -196,7 +201,9 @@ class Supervisor(Service):
         worker = place.worker = self._made(place, announces=announces)
         return worker
 
-    def _made(self, place: _Place, *, announces: bool = False) -> Worker:
+    def _made(
+        self, place: _Place, *, announces: bool = False, anew: bool = False
+    ) -> Worker:
         worker = Worker(
             self._reactor,
             self._command,
@@ -205,6 +212,7 @@ class Supervisor(Service):
             announces=announces,
             tells=place.number == 0,
             log_fd=self._log_fd,
+            serves="" if anew else self._accepted,
             told=self._told,
             ended=self._ended,
         )
@@ -234,6 +242,11 @@ class Supervisor(Service):
                     "worker {pid} is ready", event="worker-started", pid=worker.pid
                 )
                 self._heard_from(worker, is_ready=True)
+                if worker.serves != self._accepted:
+                    # Others reloaded meanwhile, and that was judged there.
+                    self._tell_to_follow(worker, 0, may_widen=True)
+            case {"accepted": str(packed)}:
+                worker.serves = self._accepted = packed
             case {"reload": number, "may_widen": may_widen}:
                 self._spread_reload(worker, number, may_widen=may_widen)
             case {"did": number, "ok": ok}:
@@ -259,6 +272,10 @@ class Supervisor(Service):
         if self._clock.seconds() - worker.began_at >= SETTLED_S:
             place.failures = 0
         wait_s = _wait_after(place.failures)
+        if wait_s and place.opened is not None:
+            # Nobody is to wait in front of a door behind which there is nobody.
+            self._sockets.close(place.opened)
+            place.opened = None
         place.failures += 1
         _log.warn(
             "worker {pid} ended with {code}, another one follows in {wait_s:g} seconds",
@@ -267,10 +284,6 @@ class Supervisor(Service):
             code=code,
             wait_s=wait_s,
         )
-        if wait_s and place.opened is not None:
-            # Nobody is to wait in front of a door behind which there is nobody.
-            self._sockets.close(place.opened)
-            place.opened = None
         place.again = self._clock.callLater(wait_s, self._begin_again, place)
 
     def _begin_again(self, place: _Place) -> None:
@@ -306,8 +319,11 @@ class Supervisor(Service):
 
         asked = self._asked[mine] = _Asked(others, answer)
         for each in tuple(others):
-            each.tell(do="reload", id=mine, may_widen=may_widen)
+            self._tell_to_follow(each, mine, may_widen=may_widen)
         asked.finish_if_complete()
+
+    def _tell_to_follow(self, worker: Worker, number: int, *, may_widen: bool) -> None:
+        worker.tell(do="reload", id=number, may_widen=may_widen, by=self._accepted)
 
     def _replace_wished(self, _number: int, _frame: FrameType | None) -> None:
         self._reactor.callFromThread(self._replace_all)
@@ -326,18 +342,25 @@ class Supervisor(Service):
         self._rolling = None
 
     async def _roll(self) -> None:
-        """Put a new worker beside each old one, and let the old one go after that."""
+        """
+        Put a new worker beside each old one, and let the old one go after that.
+
+        The first one reads the configuration as it is on the disk, and all others
+        follow it.
+        """
+        anew = True
         for place in self._places:
             old = place.worker
             if old is None or self._is_stopping:
                 continue
-            new = self._made(place)
+            new = self._made(place, anew=anew)
             if not await self._readied(new):
                 _log.warn(
                     "the workers stay as they are: a new one did not come up",
                     event="workers-kept",
                 )
                 return
+            anew = False
             if place.worker is not old:
                 # It was lost meanwhile, and what was begun in its place is too many.
                 old = place.worker
