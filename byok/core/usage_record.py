@@ -56,6 +56,8 @@ class UsageRecord(
     thinking_tokens: int | None = None
     web_searches: int | None = None
     service_tier: str | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
     estimated: bool = False
     raw_usage: str | None = None
     price_version: str | None = None
