@@ -33,14 +33,15 @@ from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 
 from byok.assembly import Lasting, server_limits
-from byok.config import Config, Report, examine, with_master_key
+from byok.config import Config, examine, with_master_key
+from byok.config.kept import Kept
 from byok.config.limits import FILES_BESIDE, Limits, files_for
 from byok.config.listeners import Listener
 from byok.core import carriers
 from byok.core.errors import ByokError
 from byok.logs.live import LiveSecrets
 from byok.reload.hangup import HangUp
-from byok.reload.reloading import Reloading
+from byok.reload.reloading import Reloading, Reread
 from byok.store.location import store_path
 from byok.store.opening import Store, open_store
 from byok.upstream.guard import EgressGuard
@@ -72,13 +73,16 @@ class Member(Protocol):
     announces: bool
     tells: bool
     hurry: Callable[[], None]
-    reload: Callable[[bool, str], Awaitable[bool]] | None
+    reload: Callable[[int, Kept, bool, str], Awaitable[bool]] | None
 
     def join(self) -> None:
         """Begin to listen to whoever keeps them together."""
 
     def ready(self) -> None:
         """Say that requests are answered here."""
+
+    def took_up(self, number: int, kept: Kept) -> None:
+        """Say by which configuration requests are answered here from now on."""
 
     def listen(
         self, at: int, endpoint: str, factory: IProtocolFactory
@@ -101,9 +105,10 @@ class GatewayService(MultiService):
     *fail* is called where the start does not succeed. *observer*, if given, takes
     the place of twistd's own log, which would write what must not be written.
     *announce* is told what to paste into a shell, line by line. *reread* reads the
-    configuration again for a reload. *wall* is the time of day; the *reactor*'s own
-    time need not be that. As a *member* it is one of several, whose sockets somebody
-    else opened.
+    configuration again for a reload, or what was kept of its files. *wall* is the time
+    of day; the *reactor*'s own time need not be that. As a *member* it is one of
+    several, whose sockets somebody else opened, and *handed* is the number that their
+    configuration has, where that was handed over.
     """
 
     def __init__(
@@ -116,9 +121,10 @@ class GatewayService(MultiService):
         announce: Callable[[Sequence[str]], None],
         observer: ILogObserver | None = None,
         explain_each: bool = False,
-        reread: Callable[[], Report] | None = None,
+        reread: Reread | None = None,
         wall: Callable[[], float] = time.time,
         member: Member | None = None,
+        handed: int | None = None,
     ) -> None:
         super().__init__()
         self._config = config
@@ -132,6 +138,7 @@ class GatewayService(MultiService):
         self._observer = observer
         self._explain_each = explain_each
         self._member = member
+        self._handed = handed
         self._store: Store | None = None
         self._decisions: DecisionLog | None = None
         self._guard = EgressGuard(clock=self._clock)
@@ -224,6 +231,7 @@ class GatewayService(MultiService):
             taken_up=self._took_up,
             renew=self._renewals.renew,
             spread=None if self._member is None else self._member.spread_reload,
+            number=self._handed or 1,
         )
         front = Front(self._reloading.current, live=self._live)
         self._serving = Serving(
@@ -244,13 +252,23 @@ class GatewayService(MultiService):
             self._introduce(config)
         if self._member is not None:
             self._member.reload = self._followed
+            if self._handed is None:
+                self._member.took_up(self._reloading.number, config.kept)
             self._member.ready()
 
-    async def _followed(self, may_widen: bool, by: str) -> bool:  # noqa: FBT001
-        """Reload since somebody beside us did."""
+    async def _followed(
+        self,
+        number: int,
+        kept: Kept,
+        may_widen: bool,  # noqa: FBT001
+        by: str,
+    ) -> bool:
+        """Take up what was kept, since somebody beside us did."""
         if self._reloading is None:
             return False
-        done = await self._reloading.reload(may_widen=may_widen, dry_run=False, by=by)
+        done = await self._reloading.reload(
+            may_widen=may_widen, dry_run=False, by=by, kept=kept, number=number
+        )
         return done.obstacle is None
 
     async def _stop(self) -> None:
@@ -332,6 +350,8 @@ class GatewayService(MultiService):
         """Let connections that are opened from now on have the limits of *config*."""
         if self._serving is not None:
             self._serving.limits = _limits(config.limits, tells=self._tells)
+        if self._member is not None and self._reloading is not None:
+            self._member.took_up(self._reloading.number, config.kept)
 
     def _introduce(self, config: Config) -> None:
         first = carriers.carriers(config.key_header_name)[0].decode()

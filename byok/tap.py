@@ -16,6 +16,7 @@ from twisted.logger import Logger, LogLevel
 from twisted.python import usage
 
 from byok.config import Config, ConfigError, examine, load
+from byok.config.kept import Kept
 from byok.config.listeners import ListenerError, of_host_and_port
 from byok.hardening import harden, why_not
 from byok.logs.live import LiveSecrets
@@ -23,6 +24,7 @@ from byok.logs.observers import human_observer, json_observer
 from byok.logs.scarcity import Scarcity
 from byok.service import GatewayService
 from byok.upstream.lookups import answer_every_lookup
+from byok.workers.handover import Handover
 from byok.workers.member import Member, Membership
 from byok.workers.supervisor import Supervisor
 
@@ -125,7 +127,9 @@ def makeService(options: Options) -> IService:
     if (reason := why_not(twistd)) is not None:
         sys.exit(f"byok: {reason}")
     harden()
-    config = _load(options)
+    membership = _membership(options)
+    handed = None if membership is None else membership.receive()
+    config = _load(options, None if handed is None else handed.kept)
     keep_steady_time(reactor)
     answer_every_lookup(reactor)
     # The working directory is not what it was once twistd has gone to the background.
@@ -151,14 +155,14 @@ def makeService(options: Options) -> IService:
             reactor=reactor,
             log_fd=stream.fileno(),
             drain_s=config.limits.drain_s,
+            accepted=Handover(number=1, kept=config.kept),
             fail=lambda: _stop_in_failure(reactor),
             observer=observer,
         )
         stop_once(reactor, again=partial(_hurry, supervisor))
         return supervisor
     member = None
-    if options["as-worker"] is not None:
-        membership = Membership.read(options["as-worker"])
+    if membership is not None:
         member = Member(reactor, membership, stop=partial(_stop, reactor))
     service = GatewayService(
         config,
@@ -170,6 +174,7 @@ def makeService(options: Options) -> IService:
         fail=lambda: _stop_in_failure(reactor),
         reread=partial(examine, path, listen=options.listeners or None),
         member=member,
+        handed=None if handed is None else handed.number,
     )
     # A worker may hear it from everybody who knows its process. Its supervisor alone
     # says that it is meant twice.
@@ -233,10 +238,15 @@ def stop_once(reactor: Any, *, again: Callable[[], None]) -> None:
     reactor.stop = stop_or_go_on_stopping
 
 
-def _load(options: Options) -> Config:
+def _membership(options: Options) -> Membership | None:
+    said = options["as-worker"]
+    return None if said is None else Membership.read(said)
+
+
+def _load(options: Options, kept: Kept | None) -> Config:
     path = Path(options["config"])
     try:
-        return load(path, listen=options.listeners or None)
+        return load(path, listen=options.listeners or None, kept=kept)
     except ListenerError as error:
         sys.exit(f"byok: {error}")
     except ConfigError as error:

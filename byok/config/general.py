@@ -2,7 +2,6 @@
 The settings of the gateway itself, and who may open it.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,7 +155,7 @@ def _read_master_key(section: Table, refs: References) -> _MasterKey:
             file = secret_path(name, refs.directory)
         except OSError:
             file = None
-        if file is not None and not os.path.lexists(file):
+        if file is not None and not refs.files.has_secret(name, file):
             return _MasterKey(file=file)
     secret = refs.secret(node, path)
     if secret is not None:

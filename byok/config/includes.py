@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from byok.config.findings import Findings
+from byok.config.kept import MAIN, Files
 from byok.config.marks import Mark, shown
 from byok.config.nodes import Entry, Items, Leaf, Table, is_null
 from byok.config.reader import read_tree
-from byok.config.sources import Source, read_bytes, resolve_inside, source_of
+from byok.config.sources import Source, source_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,26 +31,28 @@ class UnreadableError(Exception):
     """The main file cannot be read at all."""
 
 
-def gather(path: Path, findings: Findings) -> Gathered:
+def gather(path: Path, findings: Findings, files: Files | None = None) -> Gathered:
     """
     Read *path* and what it includes; its tree is None where the main file holds none.
 
-    Raises UnreadableError where there is no such file.
+    They are read from *files*, or from the disk. Raises UnreadableError where there is
+    no such file.
     """
+    files = files or Files()
     try:
-        data = read_bytes(path)
+        data = files.read(MAIN, path)
     except OSError as error:
         reason = error.strerror or "it is not a regular file"
         raise UnreadableError(f"{path} cannot be read: {reason}") from None
-    files = _Files(path, findings)
-    tree = files.add(path, path.name, data)
+    gathering = _Gathering(path, files, findings)
+    tree = gathering.add(path, path.name, data)
     if tree is not None:
         for leaf in _included(tree):
-            tree = files.merged(tree, leaf)
+            tree = gathering.merged(tree, leaf)
     return Gathered(
         tree=tree,
-        sources=tuple(files.sources),
-        directory=files.directory,
+        sources=tuple(gathering.sources),
+        directory=gathering.directory,
         main=str(path),
         text=data,
     )
@@ -63,7 +66,7 @@ def _included(tree: Table) -> list[Leaf]:
     ]
 
 
-class _Files:
+class _Gathering:
     """
     The files of one configuration, each read once.
 
@@ -71,8 +74,9 @@ class _Files:
     stands beside the link is meant.
     """
 
-    def __init__(self, main: Path, findings: Findings) -> None:
-        self.directory = main.parent.resolve()
+    def __init__(self, main: Path, files: Files, findings: Findings) -> None:
+        self.directory = files.directory_of(main)
+        self._files = files
         self.sources: list[Source] = []
         self._shown = main.parent
         self._seen: set[Path] = set()
@@ -88,7 +92,7 @@ class _Files:
     def merged(self, tree: Table, leaf: Leaf) -> Table:
         """Return *tree* with what stands in the file that *leaf* names."""
         name = str(leaf.value)
-        path = resolve_inside(
+        path = self._files.find(
             name,
             self.directory,
             at=leaf.mark,
@@ -105,7 +109,7 @@ class _Files:
             )
             return tree
         try:
-            data = read_bytes(path)
+            data = self._files.read(name, path)
         except OSError:
             self._refuse(
                 leaf.mark,

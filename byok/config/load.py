@@ -18,6 +18,7 @@ from byok.config.findings import Finding, Findings, has_errors, strictly
 from byok.config.flattened import indented
 from byok.config.general import read_general, read_listeners, read_store
 from byok.config.includes import Gathered, UnreadableError, gather
+from byok.config.kept import Files, Kept
 from byok.config.limits import read_limits
 from byok.config.marks import Mark
 from byok.config.model import Config, General
@@ -69,14 +70,16 @@ def load(
     *,
     environ: Mapping[str, str] | None = None,
     listen: Sequence[str] | None = None,
+    kept: Kept | None = None,
 ) -> Config:
     """
     Return the configuration in *path*; raises ConfigError with every finding.
 
     *listen* is what a command line says instead of the file. *environ* is asked
-    only for variables that the file names.
+    only for variables that the file names. What was *kept* of its files is read in
+    their place.
     """
-    report = examine(path, environ=environ, listen=listen)
+    report = examine(path, environ=environ, listen=listen, kept=kept)
     if report.config is None:
         raise ConfigError(report.findings, report.indented)
     return report.config
@@ -98,12 +101,14 @@ def examine(
     *,
     environ: Mapping[str, str] | None = None,
     listen: Sequence[str] | None = None,
+    kept: Kept | None = None,
 ) -> Report:
     """Read *path* as far as it can be read, and report on all of it."""
     path = Path(path)
     findings = Findings()
+    files = Files(kept)
     try:
-        gathered = gather(path, findings)
+        gathered = gather(path, findings, files)
     except UnreadableError as error:
         findings.add(
             "E100",
@@ -118,7 +123,7 @@ def examine(
         return _report_flattened(gathered, restored)
     if gathered.tree is None:
         return Report(config=None, findings=findings.all())
-    reading = _Reading(gathered, gathered.tree, findings)
+    reading = _Reading(gathered, gathered.tree, files, findings)
     return reading.report(os.environ if environ is None else environ, listen)
 
 
@@ -138,9 +143,12 @@ def _report_flattened(gathered: Gathered, restored: str) -> Report:
 class _Reading:
     """One tree on its way to a Config."""
 
-    def __init__(self, gathered: Gathered, tree: Table, findings: Findings) -> None:
+    def __init__(
+        self, gathered: Gathered, tree: Table, files: Files, findings: Findings
+    ) -> None:
         self._gathered = gathered
         self._tree = tree
+        self._files = files
         self._findings = findings
 
     def report(
@@ -154,6 +162,7 @@ class _Reading:
             table=environment_table(tree, findings),
             environ=environ,
             findings=findings,
+            files=self._files,
         )
         listeners = read_listeners(tree, refs, listen)
         store_url = read_store(tree, refs)
@@ -198,6 +207,7 @@ class _Reading:
             findings=found,
             verdicts=verdicts,
             policy_tests=policy_tests,
+            kept=self._files.keep(self._gathered.directory),
         )
         return Report(config=config, findings=found, verdicts=verdicts)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from byok.config.findings import Finding
+from byok.config.kept import Kept
 from byok.config.limits import Limits
 from byok.config.listeners import Listener
 from byok.config.recording import KEPT
@@ -68,7 +69,7 @@ class Config:
 
     `gateway` is what decides requests by it. `unsupported` are deployments of
     providers that byok does not serve yet: their model names are taken, so that no
-    wildcard of another provider answers for them.
+    wildcard of another provider answers for them. `kept` is what its files held.
     """
 
     path: Path
@@ -84,6 +85,7 @@ class Config:
     general: General
     gateway: Gateway = field(repr=False, compare=False)
     sources: tuple[Source, ...] = field(repr=False)
+    kept: Kept = field(repr=False, compare=False)
     findings: tuple[Finding, ...] = ()
     verdicts: tuple[Judged, ...] = field(default=(), repr=False)
     policy_tests: tuple[Suite, ...] = field(default=(), repr=False)

@@ -18,7 +18,7 @@ from byok.config.marks import Path as Steps
 from byok.config.nodes import Items, Leaf, Node, Table, key_mark_of, mark_of, plain
 from byok.config.reader import read_tree
 from byok.config.references import References, is_reference
-from byok.config.sources import Source, read_bytes, resolve_inside, source_of
+from byok.config.sources import Source, read_bytes, source_of
 from byok.config.switches import switch_rules
 from byok.core.clashes import clashes
 from byok.core.routing import DeploymentTable
@@ -166,7 +166,7 @@ def _documents(
     for node in tree.items("policy_files"):
         if not isinstance(node, Leaf) or not isinstance(node.value, str):
             continue
-        path = resolve_inside(
+        path = refs.files.find(
             node.value,
             refs.directory,
             at=node.mark,
@@ -177,7 +177,7 @@ def _documents(
             continue
         shown = str(Path(node.mark.file).parent / node.value)
         try:
-            data = read_bytes(path)
+            data = refs.files.read(node.value, path)
         except OSError:
             refs.findings.add(
                 "E115",

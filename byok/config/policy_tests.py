@@ -13,7 +13,7 @@ from byok.config.model import Config
 from byok.config.nodes import Leaf, Table, key_mark_of, mark_of, plain
 from byok.config.reader import read_tree
 from byok.config.references import References
-from byok.config.sources import Source, read_bytes, resolve_inside, source_of
+from byok.config.sources import Source, source_of
 from byok.core.policy_tests.cases import Suite
 from byok.core.policy_tests.document import read_suite
 from byok.core.policy_tests.expectations import Mismatch
@@ -34,7 +34,7 @@ def read_policy_tests(
     for node in tree.items(SETTING):
         if not isinstance(node, Leaf) or not isinstance(node.value, str):
             continue  # of the wrong type, which the schema has reported
-        path = resolve_inside(
+        path = refs.files.find(
             node.value,
             refs.directory,
             at=node.mark,
@@ -44,7 +44,7 @@ def read_policy_tests(
         if path is None:
             continue
         try:
-            data = read_bytes(path)
+            data = refs.files.read(node.value, path)
         except OSError:
             refs.findings.add(
                 "E115",

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from byok.config.findings import Findings
+from byok.config.kept import Files
 from byok.config.marks import Mark
 from byok.config.nodes import Leaf, Node, Table
 from byok.core.secret import Secret
@@ -42,13 +43,15 @@ class References:
     Where references of one configuration lead.
 
     *table* is its `environment_variables` section, which is asked before the
-    process environment and never exported to it.
+    process environment and never exported to it. Secrets in files come from *files*
+    where those have been kept.
     """
 
     directory: Path
     table: Mapping[str, str] = field(repr=False)
     environ: Mapping[str, str] = field(repr=False)
     findings: Findings = field(repr=False)
+    files: Files = field(default_factory=Files, repr=False)
 
     def secret(self, node: Node, path: str) -> Secret | None:
         """
@@ -126,8 +129,11 @@ class References:
         return None
 
     def _file(self, text: str, mark: Mark, path: str) -> str | None:
+        name = text.removeprefix(FILE_PREFIX)
         try:
-            data = self._read(text.removeprefix(FILE_PREFIX), mark, path)
+            data = self.files.kept_secret(name)
+            if data is None:
+                data = self._read(name, mark, path)
         except OSError as error:
             reason = error.strerror or "it is not a regular file"
             self._bad_file(mark, path, f"cannot be read: {reason}")
@@ -143,6 +149,7 @@ class References:
         if not value:
             self._bad_file(mark, path, "is empty")
             return None
+        self.files.keep_secret(name, data)
         return value
 
     def _read(self, name: str, mark: Mark, path: str) -> bytes:

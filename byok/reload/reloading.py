@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from byok.assembly import Assembly, Lasting
 from byok.config import Config, Report
 from byok.config.findings import Findings, in_order
+from byok.config.kept import Kept
 from byok.config.marks import Mark
 from byok.config.sources import changed
 from byok.core.errors import Refusal
@@ -44,15 +45,23 @@ class Spread(Protocol):
         ...
 
 
+class Reread(Protocol):
+    """Reads a configuration anew: from the disk, or what was kept of its files."""
+
+    def __call__(self, *, kept: Kept | None = None) -> Report:
+        """Do so."""
+        ...
+
+
 class Reloading:
     """
     The configuration in use, and what may replace it.
 
-    Begins with *config*, whose secrets the log knows. *reread* reads the
-    configuration anew; *taken_up* is told of each one that comes into use after the
-    first; *renew* takes up the certificates of listeners, and says what is wrong with
-    them; *spread* lets other processes follow. Raises OSError or ValueError where a CA
-    file of the first cannot be used.
+    Begins with *config*, whose secrets the log knows, as the generation *number*.
+    *reread* reads the configuration anew; *taken_up* is told of each one that comes
+    into use after the first; *renew* takes up the certificates of listeners, and says
+    what is wrong with them; *spread* lets other processes follow. Raises OSError or
+    ValueError where a CA file of the first cannot be used.
     """
 
     def __init__(
@@ -60,10 +69,11 @@ class Reloading:
         config: Config,
         lasting: Lasting,
         *,
-        reread: Callable[[], Report],
+        reread: Reread,
         taken_up: Callable[[Config], None] = lambda _: None,
         renew: Callable[[], Sequence[str]] = tuple,
         spread: Spread | None = None,
+        number: int = 1,
     ) -> None:
         self._live = lasting.live
         self._reread = reread
@@ -71,7 +81,7 @@ class Reloading:
         self._renew = renew
         self._spread = spread
         self._turn = DeferredLock()
-        self._number = 1
+        self.number = number
         self._watch = ConfigWatch(
             lambda: [each.shown for each in changed(self.config.sources)],
             clock=lasting.clock,
@@ -82,7 +92,7 @@ class Reloading:
             reload=self.reload_everywhere,
         )
         self.config, first = self._assembly.generation(
-            config, self._assembly.links(config), number=1
+            config, self._assembly.links(config), number=number
         )
         self.current = Current(first)
 
@@ -125,15 +135,25 @@ class Reloading:
             document={**reloaded.document, "workers": dict(told)}, obstacle=None
         )
 
-    async def reload(self, *, may_widen: bool, dry_run: bool, by: str) -> Reloaded:
+    async def reload(
+        self,
+        *,
+        may_widen: bool,
+        dry_run: bool,
+        by: str,
+        kept: Kept | None = None,
+        number: int | None = None,
+    ) -> Reloaded:
         """
         Read the configuration again and use it, unless something speaks against it.
 
-        Whatever goes wrong, the generation in use stays in use.
+        It is read from what was *kept*, where that is given, and its generation gets
+        the *number*, or the next one. Whatever goes wrong, the generation in use stays
+        in use.
         """
         async with self._turn:
             before = self.config
-            report: Report = await deferToThread(self._reread)
+            report: Report = await deferToThread(self._reread, kept=kept)
             if not dry_run:
                 # These are no part of a configuration, and wait for none.
                 report = _with_problems(report, self._renew(), before.path)
@@ -147,7 +167,7 @@ class Reloading:
                 )
                 obstacle = found.obstacle(may_widen=may_widen)
                 if obstacle is None and found.config is not None and not dry_run:
-                    obstacle = await self._take_up(found.config)
+                    obstacle = await self._take_up(found.config, number)
             finally:
                 if self.config is before:
                     self._forget(secrets)
@@ -175,14 +195,14 @@ class Reloading:
             do=partial(apart, kind=Compared),
         )
 
-    async def _take_up(self, config: Config) -> Refusal | None:
+    async def _take_up(self, config: Config, number: int | None) -> Refusal | None:
         """Answer new requests by *config*, or say why not."""
         try:
             links: Providers = await deferToThread(self._assembly.links, config)
         except (OSError, ValueError) as error:
             return unusable(f"A CA file cannot be used: {error}.")
-        self._number += 1
-        self.config, new = self._assembly.generation(config, links, number=self._number)
+        self.number = self.number + 1 if number is None else number
+        self.config, new = self._assembly.generation(config, links, number=self.number)
         self.current.replace(new)
         self._taken_up(self.config)
         self._watch.forget()

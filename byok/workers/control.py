@@ -21,6 +21,8 @@ class Control(LineOnlyReceiver):
     """
 
     delimiter = b"\n"
+    # A whole configuration may be in one; who speaks is one of us.
+    MAX_LENGTH = 1 << 28
 
     def __init__(
         self, *, told: Callable[[Message], None], lost: Callable[[], None]
@@ -33,6 +35,11 @@ class Control(LineOnlyReceiver):
         """Send a message, if somebody is there."""
         if self._is_open and self.transport is not None:
             self.transport.write(json.dumps(message).encode("ascii") + b"\n")
+
+    def hand(self, data: bytes) -> None:
+        """Send what the other end reads before it listens to messages."""
+        if self._is_open and self.transport is not None:
+            self.transport.write(data)
 
     def close(self) -> None:
         """End the line."""

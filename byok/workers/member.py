@@ -12,13 +12,18 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from byok.config.kept import Kept
 from byok.workers.control import Control, Message, connect
+from byok.workers.handover import Handover, receive
 from byok.workers.sockets import BACKLOG
 
 _log = Logger(namespace="byok.workers")
 
-Reload = Callable[[bool, str], Awaitable[bool]]
-"""Reloads here, with leave to widen or without; asked by whom. Tells whether it did."""
+Reload = Callable[[int, Kept, bool, str], Awaitable[bool]]
+"""
+Takes up a configuration under the number it has, with leave to widen or without;
+asked by whom. Tells whether it did.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +32,15 @@ class Membership:
     What a supervisor hands a worker: numbers of open files.
 
     *announces* is true of the one that says to people where it listens, *tells* of the
-    one that says what is to be said of the configuration.
+    one that says what is to be said of the configuration. So many bytes as *handed*
+    wait on the control line, a handover, before all else.
     """
 
     control: int
     listening: tuple[tuple[str, int], ...]
     announces: bool = False
     tells: bool = False
+    handed: int = 0
 
     def written(self) -> str:
         """Return this as an argument of a command line."""
@@ -43,8 +50,13 @@ class Membership:
                 "listening": self.listening,
                 "announces": self.announces,
                 "tells": self.tells,
+                "handed": self.handed,
             }
         )
+
+    def receive(self) -> Handover | None:
+        """Return the configuration to serve by, or None where it is to be read."""
+        return receive(self.control, self.handed)
 
     @classmethod
     def read(cls, text: str) -> "Membership":
@@ -56,6 +68,7 @@ class Membership:
                 listening=tuple((str(name), int(fd)) for name, fd in said["listening"]),
                 announces=bool(said["announces"]),
                 tells=bool(said["tells"]),
+                handed=int(said["handed"]),
             )
         except (KeyError, TypeError) as error:
             raise ValueError("no membership of a supervisor's") from error
@@ -120,6 +133,10 @@ class Member:
         shared.close()
         return cast(IListeningPort, port)
 
+    def took_up(self, number: int, kept: Kept) -> None:
+        """Say by which configuration requests are answered here from now on."""
+        self._control.tell(accepted=Handover(number=number, kept=kept).packed())
+
     async def spread_reload(self, *, may_widen: bool) -> Message:
         """Let every other worker reload; return how many of how many did."""
         number = len(self._asked) + 1
@@ -136,18 +153,22 @@ class Member:
                 self._stop()
             case {"do": "hurry"}:
                 self.hurry()
-            case {"do": "reload", "id": number, "may_widen": may_widen}:
-                doing = Deferred.fromCoroutine(self._reloaded(may_widen=may_widen))
+            case {"do": "reload", "id": number, "may_widen": may_widen, "by": packed}:
+                handover = Handover.unpacked(packed)
+                doing = Deferred.fromCoroutine(
+                    self._reloaded(handover, may_widen=may_widen)
+                )
                 doing.addErrback(_failed)
                 doing.addCallback(lambda did: self._control.tell(did=number, ok=did))
             case {"answer": number, **told}:
                 self._asked.pop(number).callback(told)
 
-    async def _reloaded(self, *, may_widen: bool) -> bool:
+    async def _reloaded(self, handover: Handover, *, may_widen: bool) -> bool:
         if self.reload is None:
-            # It reads the configuration in a moment, and then it reads this one.
-            return True
-        return await self.reload(may_widen, "another worker")
+            return False
+        return await self.reload(
+            handover.number, handover.kept, may_widen, "another worker"
+        )
 
 
 def _failed(failure: Failure) -> bool:

@@ -25,6 +25,7 @@ class Worker:
 
     It has a session of its own: what a terminal sends to a foreground job is for the
     supervisor, who passes it on once. *told* gets what it says, *ended* its exit code.
+    What it *serves* is a packed handover, or nothing where it is to look for itself.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Worker:
         announces: bool,
         tells: bool,
         log_fd: int,
+        serves: str,
         told: Told,
         ended: Ended,
     ) -> None:
@@ -44,6 +46,7 @@ class Worker:
         self._ended = ended
         self.began_at = IReactorTime(reactor).seconds()
         self.is_ready = False
+        self.serves = serves
         self.is_retired = False
         ours, theirs = socket.socketpair()
         files = [each.fileno() for each in opened]
@@ -52,6 +55,7 @@ class Worker:
             listening=tuple(zip(endpoints, files, strict=True)),
             announces=announces,
             tells=tells,
+            handed=len(serves),
         )
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
@@ -70,6 +74,7 @@ class Worker:
             told=lambda message: told(self, message), lost=self._gone
         )
         connect(reactor, ours, self._control)
+        self._control.hand(serves.encode("ascii"))
 
     @property
     def pid(self) -> int:

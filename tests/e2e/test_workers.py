@@ -250,6 +250,63 @@ def test_a_reload_reaches_every_worker_before_it_is_answered(tmp_path: Path):
     assert {each[:3] for each in first | second} == {"g1-", "g2-"}
 
 
+def test_a_worker_that_is_replaced_serves_by_what_the_others_serve_by(tmp_path: Path):
+    write_policies(tmp_path, "what was reviewed")
+    reviewed = {"policy_files": ["rules.yaml"]}
+    with workers(tmp_path, **reviewed) as gateway:
+        (generation,) = generations(gateway)
+        # Nobody reviewed this, and it could be used.
+        write_policies(tmp_path, "what nobody looked at")
+        config = yaml.safe_load(gateway.config_file.read_text())
+        config["general_settings"]["user_header_name"] = "x-who"
+        gateway.config_file.write_text(yaml.safe_dump(config))
+        os.kill(ready(gateway, 2)[0], signal.SIGKILL)
+        ready(gateway, 3)
+        after = generations(gateway)
+        # And what is there can be used by nobody.
+        (tmp_path / "rules.yaml").unlink()
+        gateway.config_file.write_text("nonsense: [\n")
+        os.kill(ready(gateway, 3)[1], signal.SIGKILL)
+        ready(gateway, 4)
+        at_last = generations(gateway)
+
+    assert after == at_last == {generation}
+
+
+def write_policies(directory: Path, why: str) -> None:
+    rule = {
+        "id": "no-lab",
+        "match": {"header": {"name": ["x-lab"]}},
+        "action": "strip",
+        "why": why,
+    }
+    document = {
+        "apiVersion": "byok/v1",
+        "kind": "Policy",
+        "metadata": {"name": "ours", "owner": "us"},
+        "tier": "settings",
+        "rules": [rule],
+    }
+    (directory / "rules.yaml").write_text(yaml.safe_dump(document))
+
+
+def test_a_worker_that_is_replaced_keeps_what_was_reloaded(tmp_path: Path):
+    with workers(tmp_path) as gateway:
+        good = gateway.config_file.read_text()
+        config = yaml.safe_load(good)
+        config["general_settings"]["user_header_name"] = "x-who"
+        gateway.config_file.write_text(yaml.safe_dump(config))
+        status, answer = gateway.post("/byok/reload", {})
+        gateway.config_file.write_text(good)
+        for at in range(2):
+            os.kill(ready(gateway, 2 + at)[at], signal.SIGKILL)
+            ready(gateway, 3 + at)
+        after = generations(gateway)
+
+    assert (status, answer["previous"][:3]) == (200, "g1-")
+    assert after == {answer["generation"]}
+
+
 def test_a_signal_reloads_every_worker(tmp_path: Path):
     with workers(tmp_path) as gateway:
         os.kill(gateway._process.pid, signal.SIGHUP)

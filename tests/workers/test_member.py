@@ -10,10 +10,20 @@ from byok.workers.supervisor import _wait_after
 NUMBERS = st.integers(0, 65_535)
 
 
-@given(NUMBERS, st.lists(st.tuples(st.text(), NUMBERS)), st.booleans(), st.booleans())
-def test_what_was_written_is_read_again(control, listening, announces, tells):
+@given(
+    NUMBERS,
+    st.lists(st.tuples(st.text(), NUMBERS)),
+    st.booleans(),
+    st.booleans(),
+    NUMBERS,
+)
+def test_what_was_written_is_read_again(control, listening, announces, tells, handed):
     membership = Membership(
-        control=control, listening=tuple(listening), announces=announces, tells=tells
+        control=control,
+        listening=tuple(listening),
+        announces=announces,
+        tells=tells,
+        handed=handed,
     )
 
     assert Membership.read(membership.written()) == membership
