@@ -42,7 +42,7 @@ from byok.core.errors import ByokError
 from byok.logs.live import LiveSecrets
 from byok.reload.hangup import HangUp
 from byok.reload.reloading import Reloading, Reread
-from byok.store.location import store_path
+from byok.store.location import store_place
 from byok.store.opening import Store, open_store
 from byok.upstream.guard import EgressGuard
 from byok.web.banner import Listening, banner, listening_at
@@ -203,7 +203,7 @@ class GatewayService(MultiService):
         config = self._with_master_key()
         self._store = store = await open_store(
             self._reactor,
-            store_path(config.store_url, base=config.directory),
+            store_place(config.store_url, base=config.directory),
             config.general.key_peppers,
             clock=self._clock,
         )

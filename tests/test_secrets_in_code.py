@@ -17,6 +17,7 @@ MAY_REVEAL = {
     "byok/config/policies.py": "writes a secret that a deployment's rule puts in",
     "byok/core/policy_tests/trial.py": "tells the operator's key in what would leave",
     "byok/config/general.py": "checks length and letters of configured keys",
+    "byok/core/databases.py": "writes the password of the store into its address",
     "byok/core/egress.py": "shows the egress proxy the operator's credentials for it",
     "byok/core/exchange.py": "writes the credential that leaves",
     "byok/core/key_requests.py": "checks a key that is brought along",

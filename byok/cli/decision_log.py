@@ -1,7 +1,6 @@
 """The decisions that a gateway recorded, for commands that read them."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import NoReturn
 
 from byok.cli.render import err
@@ -11,7 +10,7 @@ from byok.core.errors import ByokError, StoreUnavailable
 from byok.core.keys import VirtualKey
 from byok.store.decisions import read
 from byok.store.faults import BadStoreUrl
-from byok.store.location import store_path
+from byok.store.location import Place, store_place
 from byok.store.peek import peek_decisions, peek_key
 
 REFUSED = 1
@@ -61,8 +60,8 @@ def keys_of(config: Config) -> Keys:
     return find
 
 
-def _path(config: Config) -> Path:
-    return store_path(config.store_url, base=config.directory)
+def _path(config: Config) -> Place:
+    return store_place(config.store_url, base=config.directory)
 
 
 def _unusable(error: ByokError, config: Config) -> NoReturn:

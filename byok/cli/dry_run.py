@@ -27,7 +27,7 @@ from byok.policy.classes import GATEWAY, find_credential
 from byok.policy.lookalikes import lookalikes
 from byok.policy.names import GATEWAY_CREDENTIALS
 from byok.policy.rules import Rule
-from byok.store.location import store_path
+from byok.store.location import store_place
 from byok.store.peek import peek_digests, peek_key
 from byok.wire.errors import Unreadable
 from byok.wire.heads import HEAD_TOO_LONG, METHODS, read_request_head
@@ -209,7 +209,7 @@ class DryRun:
         if key is None:
             return self._presented(presented)
         carrier, secret = self._came(key, presented, first=order[0].decode())
-        path = store_path(self._config.store_url, base=self._config.directory)
+        path = store_place(self._config.store_url, base=self._config.directory)
         try:
             record = peek_key(path, key)
         except StoreUnavailable as error:
@@ -253,7 +253,7 @@ class DryRun:
         words = lookalikes(self._request.headers, self._request.query)
         if not words:
             return ()
-        path = store_path(self._config.store_url, base=self._config.directory)
+        path = store_place(self._config.store_url, base=self._config.directory)
         known = peek_digests(path, self._config.general.key_peppers)
         if known is None:
             self._assumed.append(

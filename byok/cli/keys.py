@@ -41,7 +41,7 @@ from byok.core.keys import (
 from byok.core.secret import Secret
 from byok.store.faults import AliasTaken, KeyTaken
 from byok.store.keystore import Change, Selection
-from byok.store.location import store_path
+from byok.store.location import store_place
 from byok.store.opening import open_keys
 from byok.store.sqlkeys import SqlKeys
 
@@ -303,7 +303,7 @@ def _store(config_path: Path) -> Iterator[_Opened]:
     if config.general.single_user:
         warn([f"{config_path}: has no master key, so nobody is asked for a key."])
     try:
-        path = store_path(config.store_url, base=config.directory)
+        path = store_place(config.store_url, base=config.directory)
         with open_keys(path, config.general.key_peppers) as store:
             warn(store.warnings)
             yield _Opened(

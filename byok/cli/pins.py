@@ -17,7 +17,7 @@ from byok.core.errors import ByokError
 from byok.core.key_answers import moment
 from byok.core.pinning import digest_begins_with
 from byok.policy.reader import holds_credential
-from byok.store.location import store_path
+from byok.store.location import store_place
 from byok.store.opening import open_pins
 from byok.store.peek import peek_key
 from byok.store.sqlpins import Pin, SqlPins
@@ -149,7 +149,7 @@ def _beginning(name: str) -> bytes:
 
 @contextmanager
 def _opened(config: Config) -> Iterator[SqlPins]:
-    path = store_path(config.store_url, base=config.directory)
+    path = store_place(config.store_url, base=config.directory)
     try:
         with open_pins(path) as store:
             yield store
@@ -165,7 +165,7 @@ def _owner(config: Config, pin: Pin) -> str:
     kind, _, name = owner.partition(":")
     if kind != "key":
         return owner
-    path = store_path(config.store_url, base=config.directory)
+    path = store_place(config.store_url, base=config.directory)
     record = peek_key(path, name)
     alias = record.key_alias if record else None
     return f"{owner} ({alias})" if alias else owner

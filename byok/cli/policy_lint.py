@@ -19,7 +19,7 @@ from byok.core.walk import LIMIT
 from byok.policy.lint import CODES, Level, Oddity
 from byok.policy.rules import Where
 from byok.resources import policy_files
-from byok.store.location import store_path
+from byok.store.location import store_place
 from byok.store.peek import peek_keys
 
 FAILED = 1
@@ -102,7 +102,7 @@ def policy_lint(
 
 def _known(config: Config) -> Known:
     """Return the names of teams and keys, as far as the store and the file know."""
-    keys = peek_keys(store_path(config.store_url, base=config.directory))
+    keys = peek_keys(store_place(config.store_url, base=config.directory))
     if keys is None:
         return Known(teams=config.teams or None)
     names = {name for key in keys for name in (key.token_id, key.key_alias) if name}

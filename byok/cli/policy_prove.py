@@ -24,7 +24,7 @@ from byok.core.prove import (
     prove,
 )
 from byok.core.walk import LIMIT, Subject
-from byok.store.location import store_path
+from byok.store.location import store_place
 from byok.store.peek import peek_keys
 
 FAILED = 1
@@ -132,7 +132,7 @@ def policy_prove(  # noqa: PLR0917 - one parameter for each option
 
 def subject_of(config: Config) -> Subject:
     """Return what *config* lets be asked, with the keys whose rules are their own."""
-    known = peek_keys(store_path(config.store_url, base=config.directory)) or ()
+    known = peek_keys(store_place(config.store_url, base=config.directory)) or ()
     return Subject(
         gateway=config.gateway,
         carriers=carriers(config.key_header_name),

@@ -6,7 +6,7 @@ from byok.core.carriers import carriers
 from byok.core.errors import StoreUnavailable
 from byok.core.exchange import SINGLE_USER, Caller
 from byok.core.policy_tests.wide import SOMEBODY
-from byok.store.location import store_path
+from byok.store.location import store_place
 from byok.store.peek import peek_key
 
 
@@ -29,7 +29,7 @@ def supposed_caller(
     carrier = carriers(config.key_header_name)[0].decode()
     record = None
     if key is not None:
-        path = store_path(config.store_url, base=config.directory)
+        path = store_place(config.store_url, base=config.directory)
         try:
             record = peek_key(path, key)
         except StoreUnavailable as error:

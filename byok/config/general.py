@@ -21,7 +21,6 @@ from byok.policy import classes
 STRONG_LENGTH = 24
 _FEW_CHARACTERS = 8
 _SHORTEST_PEPPER = 16
-_DEFAULT_STORE = "sqlite:///byok.db"
 _GENERAL = "general_settings"
 
 
@@ -49,39 +48,6 @@ def read_listeners(
                 remedy=f"Write {listeners.DEFAULT}, for instance.",
             )
     return tuple(out) if nodes else (listeners.parse(listeners.DEFAULT),)
-
-
-def read_store(tree: Table, refs: References) -> str:
-    """Return the URL of the store, an SQLite file relative to the configuration."""
-    node = tree.get("store")
-    text = None if node is None else refs.text(node, "store")
-    if node is None or text is None:
-        return _DEFAULT_STORE
-    problem = _store_problem(text)
-    if problem:
-        refs.findings.add(
-            "E161",
-            node.mark,
-            "store",
-            f"store {problem}",
-            remedy="Write sqlite:///byok.db, relative to this file,"
-            " or sqlite:////absolute/path.",
-        )
-    return text
-
-
-def _store_problem(url: str) -> str:
-    scheme, slashes, rest = url.partition("://")
-    if scheme.partition("+")[0].lower() in {"postgresql", "postgres"}:
-        return "names PostgreSQL, which is not supported yet"
-    if not slashes or scheme != "sqlite":
-        return "is not the URL of an SQLite file"
-    name = rest.removeprefix("/")
-    if rest == name or not name or name.startswith((":memory:", "file:")):
-        return "names no file, and keys in memory are gone at the next start"
-    if name.endswith("/") or "?" in name or "\0" in name:
-        return "does not end in the name of a file"
-    return ""
 
 
 def read_general(tree: Table, refs: References, listen: Sequence[Listener]) -> General:

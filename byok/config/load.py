@@ -16,7 +16,7 @@ from byok.config.class_files import check_master_key
 from byok.config.deployments import Entry, read_models
 from byok.config.findings import Finding, Findings, has_errors, strictly
 from byok.config.flattened import indented
-from byok.config.general import read_general, read_listeners, read_store
+from byok.config.general import read_general, read_listeners
 from byok.config.includes import Gathered, UnreadableError, gather
 from byok.config.kept import Files, Kept
 from byok.config.limits import read_limits
@@ -29,6 +29,7 @@ from byok.config.providers import read_providers
 from byok.config.references import References, environment_table
 from byok.config.schema import check_shape
 from byok.config.sources import Source
+from byok.config.store import check_pepper, read_store
 from byok.config.switches import read_credential_policies
 from byok.config.verdicts import Judged, judge
 from byok.core.exchange import Gateway
@@ -165,8 +166,9 @@ class _Reading:
             files=self._files,
         )
         listeners = read_listeners(tree, refs, listen)
-        store_url = read_store(tree, refs)
+        store = read_store(tree, refs)
         general = read_general(tree, refs, listeners)
+        check_pepper(store, tree, findings)
         limits = read_limits(tree, findings)
         known = read_providers(
             tree,
@@ -190,7 +192,8 @@ class _Reading:
             directory=self._gathered.directory,
             digest=_digest(sources),
             listen=listeners,
-            store_url=store_url,
+            store_url=store.url,
+            store_password=store.password,
             providers=tuple(known.providers.values()),
             deployments=usable,
             unsupported=unsupported,

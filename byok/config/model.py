@@ -77,6 +77,7 @@ class Config:
     digest: str
     listen: tuple[Listener, ...]
     store_url: str = field(repr=False)
+    store_password: Secret | None
     providers: tuple[ProviderAddress, ...]
     deployments: tuple[Deployment, ...]
     unsupported: tuple[Deployment, ...]
@@ -115,6 +116,7 @@ class Config:
         own = (
             self.general.master_key,
             *self.general.key_peppers,
+            self.store_password,
             *(() if proxy is None else proxy.secrets),
         )
         keys = (each.api_key for each in self.deployments)

@@ -27,7 +27,7 @@ from byok.core.secret import Secret
 from byok.reload.apart import apart
 from byok.reload.document import document, lines
 from byok.reload.review import Compared, Review, review, unusable
-from byok.store.location import store_path
+from byok.store.location import store_place
 from byok.store.peek import peek_keys
 from byok.upstream.provider import Providers
 from byok.web.admin_reload import Reloaded
@@ -185,7 +185,7 @@ class Reloading:
             )
 
     def _review(self, report: Report, *, both_ways: bool) -> Review:
-        store = store_path(self.config.store_url, base=self.config.directory)
+        store = store_place(self.config.store_url, base=self.config.directory)
         records = [each for each in peek_keys(store) or () if FIELD in each.metadata]
         return review(
             report,

@@ -7,6 +7,14 @@ class BadStoreUrl(ByokError):
     """The `store` setting does not name a place that keys can be kept in."""
 
 
+class StoreTooOld(StoreUnavailable):
+    """The store was written by an earlier byok, and has to be upgraded by hand."""
+
+
+class StoreHalfMade(StoreUnavailable):
+    """The store has not the tables that it says it has."""
+
+
 class StoreTooNew(StoreUnavailable):
     """The store was written by a later byok."""
 

@@ -1,29 +1,52 @@
-"""From the `store` setting to the file that keys are kept in."""
+"""From the `store` setting to where keys are kept: a file, or a database server."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from byok.core.databases import database_problem, is_database, without_password
 from byok.store.faults import BadStoreUrl
 
 _SQLITE = "sqlite:///"
 _EXAMPLE = (
     "write sqlite:///byok.db, relative to the config file, or sqlite:////abs/path"
 )
+_EXAMPLE_OF_SERVER = "write postgresql://byok@db.internal/byok"
 
 
-def store_path(url: str, *, base: Path) -> Path:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
     """
-    Return the SQLite file that *url* names, relative to the directory *base*.
+    A database of a PostgreSQL server.
 
-    No message quotes the URL: those of other databases hold a password.
+    Its text is what may be shown; the *url* holds the password.
     """
-    scheme = url.partition("://")[0].partition("+")[0].lower()
-    if scheme in {"postgresql", "postgres"}:
-        raise BadStoreUrl(
-            f"store: PostgreSQL is not supported yet; {_EXAMPLE}. LiteLLM's database "
-            "cannot be shared: byok has tables of its own."
-        )
+
+    url: str = field(repr=False)
+
+    def __str__(self) -> str:
+        return without_password(self.url)
+
+
+Place = Path | Server
+"""Where a store is."""
+
+
+def store_place(url: str, *, base: Path) -> Place:
+    """
+    Return what *url* names: a SQLite file, relative to *base*, or a database.
+
+    No message quotes the URL: that of a database may hold a password.
+    """
+    if is_database(url):
+        problem = database_problem(url)
+        if problem:
+            raise BadStoreUrl(f"store: the address {problem}; {_EXAMPLE_OF_SERVER}.")
+        return Server(url=url)
     if not url.startswith(_SQLITE):
-        raise BadStoreUrl(f"store: not a SQLite URL; {_EXAMPLE}.")
+        raise BadStoreUrl(
+            f"store: not the URL of SQLite or PostgreSQL; {_EXAMPLE}; or"
+            f" {_EXAMPLE_OF_SERVER}."
+        )
     name = url.removeprefix(_SQLITE)
     if not name or name.startswith((":memory:", "file:")) or name.endswith("/"):
         raise BadStoreUrl(

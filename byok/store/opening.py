@@ -1,4 +1,4 @@
-"""Opens a store: file, tables, pepper; for a gateway, or for one command."""
+"""Opens a store: place, tables, pepper; for a gateway, or for one command."""
 
 import stat
 from collections.abc import Iterator
@@ -13,11 +13,12 @@ from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from byok.core.errors import StoreUnavailable
 from byok.core.keys import Peppers
 from byok.core.secret import Secret
-from byok.store.changes import ChangeMarks
+from byok.store.changes import Marks, marks_of
 from byok.store.dbpool import THREADS, DbPool
 from byok.store.engine import make_engine
+from byok.store.location import Place, Server
 from byok.store.peppers import open_peppers
-from byok.store.schema import upgrade
+from byok.store.schema import prepare
 from byok.store.sqldecisions import SqlDecisions, SqlDecisionStore
 from byok.store.sqlkeys import SqlKeys
 from byok.store.sqlpins import SqlPins, SqlPinStore
@@ -58,36 +59,36 @@ class Store:
         self._watch = watch
 
     async def close(self) -> None:
-        """Finish what was begun and let go of the file."""
+        """Finish what was begun and let go of the store."""
         await self._watch.stop()
         await self._pool.run(self._engine.dispose)
         self._pool.stop()
 
 
 @contextmanager
-def open_keys(path: Path, peppers: tuple[Secret, ...] = ()) -> Iterator[OpenKeys]:
-    """Open the store at *path*; needs no reactor."""
-    engine = make_engine(path, connections=1)
+def open_keys(place: Place, peppers: tuple[Secret, ...] = ()) -> Iterator[OpenKeys]:
+    """Open the store at *place*; needs no reactor."""
+    engine = make_engine(place, connections=1)
     try:
-        yield _prepared(engine, path, peppers)
+        yield _prepared(engine, place, peppers)
     finally:
         engine.dispose()
 
 
 @contextmanager
-def open_pins(path: Path) -> Iterator[SqlPins]:
+def open_pins(place: Place) -> Iterator[SqlPins]:
     """
-    Open what was learned about provider keys in the store at *path*.
+    Open what was learned about provider keys in the store at *place*.
 
     Raises StoreUnavailable where there is no store yet: nothing was learned.
     """
-    if not path.is_file():
+    if isinstance(place, Path) and not place.is_file():
         raise StoreUnavailable(
-            f"{path}: there is no store here, so nothing was learned yet."
+            f"{place}: there is no store here, so nothing was learned yet."
         )
-    engine = make_engine(path, connections=1)
+    engine = make_engine(place, connections=1)
     try:
-        upgrade(engine)
+        prepare(engine)
         yield SqlPins(engine)
     finally:
         engine.dispose()
@@ -95,17 +96,17 @@ def open_pins(path: Path) -> Iterator[SqlPins]:
 
 async def open_store(
     reactor: IReactorFromThreads,
-    path: Path,
+    place: Place,
     peppers: tuple[Secret, ...] = (),
     *,
     clock: IReactorTime,
     poll_s: float = POLL_S,
 ) -> Store:
-    """Open the store at *path*, migrate it if needed, and watch it for changes."""
+    """Open the store at *place*, migrate it if needed, and watch it for changes."""
     pool = DbPool(reactor)
     pool.start()
     try:
-        engine, opened, marks = await pool.run(partial(_opened, path, peppers))
+        engine, opened, marks = await pool.run(partial(_opened, place, peppers))
     except BaseException:
         pool.stop()
         raise
@@ -131,14 +132,14 @@ async def open_store(
 
 
 def _opened(
-    path: Path, configured: tuple[Secret, ...]
-) -> tuple[sa.Engine, OpenKeys, ChangeMarks]:
+    place: Place, configured: tuple[Secret, ...]
+) -> tuple[sa.Engine, OpenKeys, Marks]:
     # One connection for each thread, and one that the watch keeps.
-    engine = make_engine(path, connections=THREADS + 1)
+    engine = make_engine(place, connections=THREADS + 1)
     try:
-        opened = _prepared(engine, path, configured)
+        opened = _prepared(engine, place, configured)
         # Looked at before anybody can ask for a key: every later change counts.
-        marks = ChangeMarks(engine)
+        marks = marks_of(engine)
         marks.have_changed()
         return engine, opened, marks
     except BaseException:
@@ -147,11 +148,11 @@ def _opened(
 
 
 def _prepared(
-    engine: sa.Engine, path: Path, configured: tuple[Secret, ...]
+    engine: sa.Engine, place: Place, configured: tuple[Secret, ...]
 ) -> OpenKeys:
-    upgrade(engine)
+    prepare(engine)
     keys = SqlKeys(engine)
-    peppers, warnings = open_peppers(path, configured, counts=keys.pepper_counts())
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        warnings += (f"{path}: readable by others than its owner; chmod 600 it.",)
+    peppers, warnings = open_peppers(place, configured, counts=keys.pepper_counts())
+    if not isinstance(place, Server) and stat.S_IMODE(place.stat().st_mode) & 0o077:
+        warnings += (f"{place}: readable by others than its owner; chmod 600 it.",)
     return OpenKeys(keys=keys, peppers=peppers, warnings=warnings)

@@ -13,33 +13,33 @@ import sqlalchemy as sa
 from byok.core.errors import StoreUnavailable
 from byok.core.keys import Peppers, VirtualKey, is_well_formed
 from byok.core.secret import Secret
-from byok.store.engine import NEEDS
+from byok.store.engine import NEEDS, make_engine, reading
 from byok.store.keystore import Selection
+from byok.store.location import Place, Server
 from byok.store.peppers import read_peppers
+from byok.store.schema import State, look
 from byok.store.sqldecisions import SqlDecisions
 from byok.store.sqlkeys import SqlKeys
 
 _ALL = 1_000_000
 
 
-def peek_key(path: Path, name: str) -> VirtualKey | None:
+def peek_key(place: Place, name: str) -> VirtualKey | None:
     """
-    Return the key called *name* (token id or alias) in the store at *path*.
+    Return the key called *name* (token id or alias) in the store at *place*.
 
     None where there is no such key, or no store yet. Raises StoreUnavailable for a
     store that cannot be read: one of somebody else, one that is none, or one that
     would have to be migrated first, since a dry run must not change anything.
     """
     try:
-        if not _is_there(path):
-            return None
-        with _read_only(path) as engine:
-            return SqlKeys(engine).maybe_by_name(name)
+        with _looked_at(place) as engine:
+            return None if engine is None else SqlKeys(engine).maybe_by_name(name)
     except StoreUnavailable as error:
         # It may have been read from a copy, whose name means nothing to anybody.
         why = str(error).partition(": ")[2].removesuffix(NEEDS)
         raise StoreUnavailable(
-            f"{path}: {why}. The store can be read by the user that byok runs as, once"
+            f"{place}: {why}. The store can be read by the user that byok runs as, once"
             " a gateway of this version has started with it."
         ) from error
 
@@ -54,12 +54,12 @@ def _is_there(path: Path) -> bool:
     return True
 
 
-def peek_keys(path: Path) -> tuple[VirtualKey, ...] | None:
-    """Return every key in the store at *path*; None where there is none to read."""
+def peek_keys(place: Place) -> tuple[VirtualKey, ...] | None:
+    """Return every key in the store at *place*; None where there is none to read."""
     try:
-        if not _is_there(path):
-            return None
-        with _read_only(path) as engine:
+        with _looked_at(place) as engine:
+            if engine is None:
+                return None
             return SqlKeys(engine).page(Selection(size=_ALL)).keys
     except StoreUnavailable:
         return None
@@ -85,7 +85,7 @@ class PeekedKeys:
         )
 
 
-def peek_digests(path: Path, configured: tuple[Secret, ...]) -> PeekedKeys | None:
+def peek_digests(place: Place, configured: tuple[Secret, ...]) -> PeekedKeys | None:
     """
     Return the digests of every key in the store at *path*, and its peppers.
 
@@ -93,11 +93,11 @@ def peek_digests(path: Path, configured: tuple[Secret, ...]) -> PeekedKeys | Non
     where that cannot be read, and where there is no store to read.
     """
     try:
-        if not _is_there(path):
-            return None
-        with _read_only(path) as engine:
+        with _looked_at(place) as engine:
+            if engine is None:
+                return None
             keys = SqlKeys(engine)
-            peppers = read_peppers(path, configured)
+            peppers = read_peppers(place, configured)
             return PeekedKeys(
                 peppers=peppers,
                 digests=keys.every_digest(),
@@ -108,19 +108,37 @@ def peek_digests(path: Path, configured: tuple[Secret, ...]) -> PeekedKeys | Non
 
 
 @contextmanager
-def peek_decisions(path: Path) -> Iterator[SqlDecisions]:
+def peek_decisions(place: Place) -> Iterator[SqlDecisions]:
     """
-    Open the records in the store at *path* for reading.
+    Open the records in the store at *place* for reading.
 
     Raises StoreUnavailable where there is no store; reading one that no gateway of
     this version has opened yet does so too.
     """
-    if not _is_there(path):
-        raise StoreUnavailable(
-            f"{path}: there is no store here, so nothing was recorded yet."
-        )
-    with _read_only(path) as engine:
+    with _looked_at(place) as engine:
+        if engine is None:
+            raise StoreUnavailable(
+                f"{place}: there is no store here, so nothing was recorded yet."
+            )
         yield SqlDecisions(engine)
+
+
+@contextmanager
+def _looked_at(place: Place) -> Iterator[sa.Engine | None]:
+    """Open the store at *place* for reading; None where there is none yet."""
+    if isinstance(place, Server):
+        engine = make_engine(place, connections=1)
+        try:
+            with reading(engine) as connection:
+                is_empty = look(connection).state is State.EMPTY
+            yield None if is_empty else engine
+        finally:
+            engine.dispose()
+    elif _is_there(place):
+        with _read_only(place) as engine:
+            yield engine
+    else:
+        yield None
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from byok.core.errors import StoreUnavailable
 from byok.core.keys import Peppers
 from byok.core.secret import Secret
 from byok.store.faults import PepperLost
+from byok.store.location import Place, Server
 
 SHORTEST = 16
 _PEPPER_BYTES = 32
@@ -22,7 +23,7 @@ def pepper_path(store: Path) -> Path:
 
 
 def open_peppers(
-    store: Path, configured: tuple[Secret, ...], *, counts: Mapping[str, int]
+    store: Place, configured: tuple[Secret, ...], *, counts: Mapping[str, int]
 ) -> tuple[Peppers, tuple[str, ...]]:
     """
     Return the peppers for the keys of *store*, and warnings for its operator.
@@ -31,9 +32,9 @@ def open_peppers(
     pepper is made once and kept in a file beside the store: without that file
     all keys are void. *counts* is how many keys were made with which pepper; a
     store none of whose keys could ever be found is an error, as a wrong pepper
-    would look like everybody mistyping their key.
+    would look like everybody mistyping their key. There is no place beside a
+    database, so its pepper has to be configured.
     """
-    path = pepper_path(store)
     warnings: list[str] = []
     if configured:
         if any(len(pepper) < SHORTEST for pepper in configured):
@@ -42,16 +43,19 @@ def open_peppers(
                 "`openssl rand -hex 32` makes a good one."
             )
         peppers = Peppers(*configured)
+    elif isinstance(store, Server):
+        raise _without_pepper(store)
     else:
+        path = pepper_path(store)
         if not path.exists():
             if counts:
-                raise PepperLost(_lost(store, path, counts))
+                raise PepperLost(_lost(store, counts))
             _make(path)
         warnings += _readable_by_others(path)
         peppers = Peppers(_read(path))
     lost = {name: count for name, count in counts.items() if name not in peppers.ids}
     if lost and len(lost) == len(counts):
-        raise PepperLost(_lost(store, path, counts))
+        raise PepperLost(_lost(store, counts))
     if lost:
         count = sum(lost.values())
         made, them = ("key was", "it") if count == 1 else ("keys were", "them")
@@ -63,23 +67,44 @@ def open_peppers(
     return peppers, tuple(warnings)
 
 
-def read_peppers(store: Path, configured: tuple[Secret, ...]) -> Peppers:
+def read_peppers(store: Place, configured: tuple[Secret, ...]) -> Peppers:
     """Return the peppers of *store* as they are; raises StoreUnavailable without."""
-    return Peppers(*configured) if configured else Peppers(_read(pepper_path(store)))
+    if configured:
+        return Peppers(*configured)
+    if isinstance(store, Server):
+        raise _without_pepper(store)
+    return Peppers(_read(pepper_path(store)))
 
 
-def _lost(store: Path, path: Path, counts: Mapping[str, int]) -> str:
-    remedy = f"Put {path} back as it was"
+def _without_pepper(store: Server) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"{store}: keys in a database need general_settings.key_pepper, the same for"
+        " every node; `openssl rand -hex 32` makes a good one."
+    )
+
+
+def _lost(store: Place, counts: Mapping[str, int]) -> str:
+    if isinstance(store, Server):
+        remedy = "Configure the pepper that they were made with"
+    else:
+        remedy = _remedy(pepper_path(store), counts)
+    count = sum(counts.values())
+    none = "its one key was not" if count == 1 else f"none of its {count} keys was"
+    away = (
+        "name another database" if isinstance(store, Server) else "move the store away"
+    )
+    return (
+        f"{store}: {none} made with this pepper, so none would be found. {remedy}; or "
+        f"{away} to begin with an empty one."
+    )
+
+
+def _remedy(path: Path, counts: Mapping[str, int]) -> str:
     if path.exists():
         with suppress(StoreUnavailable):
             if Peppers(_read(path)).current_id in counts:
-                remedy = f"Add file:{path} to general_settings.key_pepper, at its end"
-    count = sum(counts.values())
-    none = "its one key was not" if count == 1 else f"none of its {count} keys was"
-    return (
-        f"{store}: {none} made with this pepper, so none would be found. {remedy}; or "
-        "move the store away to begin with an empty one."
-    )
+                return f"Add file:{path} to general_settings.key_pepper, at its end"
+    return f"Put {path} back as it was"
 
 
 def _make(path: Path) -> None:

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 
 from byok.core.errors import StoreUnavailable
 from byok.core.keys import VirtualKey
-from byok.store.changes import ChangeMarks
+from byok.store.changes import Marks
 from byok.store.dbpool import DbPool
 from byok.store.faults import StoreReplaced
 from byok.store.keystore import Change, Page, Selection
@@ -88,7 +88,7 @@ class ChangeWatch:
 
     def __init__(
         self,
-        marks: ChangeMarks,
+        marks: Marks,
         pool: DbPool,
         *,
         changed: Callable[[], None],

@@ -2,11 +2,12 @@
 The tables, as the newest migration leaves them.
 
 A column is added here and in a new revision under `migrations/versions`; a test
-compares the two.
+compares the two. A table says since which revision it is there.
 """
 
 import sqlalchemy as sa
 
+SINCE = "since"
 metadata = sa.MetaData()
 
 virtual_keys = sa.Table(
@@ -63,6 +64,7 @@ decision_patterns = sa.Table(
     metadata,
     sa.Column("id", sa.String(32), primary_key=True),
     sa.Column("text", sa.Text, nullable=False),
+    info={SINCE: "0005"},
 )
 
 # What was decided about past exchanges. `number` grows by one with each; the text
@@ -84,6 +86,7 @@ decisions = sa.Table(
     sa.Column("record", sa.Text, nullable=False),
     sa.Column("pattern", sa.String(32)),
     sa.UniqueConstraint("id", name="uq_decisions_id"),
+    info={SINCE: "0002"},
 )
 
 # What was learned about the keys that clients bring; of the key itself a digest.
@@ -96,5 +99,6 @@ provider_keys = sa.Table(
     sa.Column("learned_at", sa.Double, nullable=False),
     sa.Column("released_by", sa.String(300)),
     sa.Column("released_at", sa.Double),
+    info={SINCE: "0003"},
 )
 sa.Index("ix_provider_keys_learned_at", provider_keys.c.learned_at)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from byok.store.faults import BadStoreUrl
-from byok.store.location import store_path
+from byok.store.location import Server, store_place
 from tests.support.keys import STORE_PASSWORD
 
 BASE = Path("/etc/byok")
@@ -21,19 +21,17 @@ BASE = Path("/etc/byok")
     ],
 )
 def test_a_path_is_relative_to_the_config_file(url, path):
-    assert store_path(url, base=BASE) == Path(path)
+    assert store_place(url, base=BASE) == Path(path)
 
 
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        (f"postgresql://byok:{STORE_PASSWORD}@db/byok", "PostgreSQL"),
-        (f"postgresql+psycopg://byok:{STORE_PASSWORD}@db/byok", "PostgreSQL"),
-        (f"mysql://byok:{STORE_PASSWORD}@db/byok", "not a SQLite URL"),
-        (f"sqlite://{STORE_PASSWORD}", "not a SQLite URL"),
-        ("byok.db", "not a SQLite URL"),
-        ("", "not a SQLite URL"),
-        ("sqlite://", "not a SQLite URL"),
+        (f"mysql://byok:{STORE_PASSWORD}@db/byok", "not the URL"),
+        (f"sqlite://{STORE_PASSWORD}", "not the URL"),
+        ("byok.db", "not the URL"),
+        ("", "not the URL"),
+        ("sqlite://", "not the URL"),
         ("sqlite:///", "names no file"),
         ("sqlite:///:memory:", "names no file"),
         ("sqlite:///file::memory:", "names no file"),
@@ -44,7 +42,31 @@ def test_a_path_is_relative_to_the_config_file(url, path):
 )
 def test_another_url_is_refused_with_an_example_and_without_a_quote(url, said):
     with pytest.raises(BadStoreUrl, match=said) as caught:
-        store_path(url, base=BASE)
+        store_place(url, base=BASE)
 
     assert "sqlite:///byok.db" in str(caught.value)
+    assert STORE_PASSWORD not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "scheme", ["postgresql", "postgres", "postgresql+psycopg", "POSTGRESQL"]
+)
+def test_a_database_is_shown_without_its_password(scheme):
+    url = f"{scheme}://byok:{STORE_PASSWORD}@db:5433/ledger?sslmode=require"
+
+    place = store_place(url, base=BASE)
+
+    assert isinstance(place, Server)
+    assert place.url == url
+    assert str(place) == f"{scheme.partition('+')[0].lower()}://byok@db:5433/ledger"
+    assert STORE_PASSWORD not in repr(place)
+
+
+@pytest.mark.parametrize(
+    "rest", ["db", "db/", "db/one/two", ":5432/byok", "db/byok?password=x", "db:x/byok"]
+)
+def test_an_address_that_is_no_databases_is_refused_without_a_quote(rest):
+    with pytest.raises(BadStoreUrl, match=r"postgresql://byok@db\.internal") as caught:
+        store_place(f"postgresql://byok:{STORE_PASSWORD}@{rest}", base=BASE)
+
     assert STORE_PASSWORD not in str(caught.value)

@@ -4,6 +4,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from alembic.script import ScriptDirectory
 
 from byok.core.errors import StoreUnavailable
 from byok.store.engine import make_engine, writing
-from byok.store.faults import StoreTooNew
+from byok.store.faults import StoreHalfMade, StoreTooNew
 from byok.store.keystore import Selection
 from byok.store.opening import open_keys
 from byok.store.schema import HEAD, MIGRATIONS, upgrade
@@ -134,16 +135,44 @@ def test_a_store_of_a_later_byok_is_left_alone(path):
 
 def test_a_migration_that_fails_leaves_the_store_as_it_was(path):
     connection = sqlite3.connect(path)
-    connection.execute("CREATE TABLE revisions (in_the_way INTEGER)")
+    connection.execute("CREATE TABLE other (name TEXT)")
+    connection.execute("CREATE INDEX ix_virtual_keys_user_id ON other (name)")
     connection.close()
     engine = make_engine(path, connections=1)
 
-    with pytest.raises(StoreUnavailable, match="revisions"):
+    with pytest.raises(StoreUnavailable, match="ix_virtual_keys_user_id"):
         upgrade(engine)
 
     with engine.connect() as kept:
-        assert sa.inspect(kept).get_table_names() == ["revisions"]
+        assert sa.inspect(kept).get_table_names() == ["other"]
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP TABLE alembic_version",
+        "DELETE FROM alembic_version",
+        "INSERT INTO alembic_version VALUES ('0001')",
+        "DROP TABLE provider_keys",
+    ],
+)
+def test_a_store_that_lacks_a_table_is_left_alone(path, statement):
+    with open_keys(path, (PEPPER,)):
+        pass
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(statement)
+        connection.commit()
+    before = path.read_bytes()
+
+    with (
+        pytest.raises(StoreHalfMade, match="byok db status") as caught,
+        open_keys(path, (PEPPER,)),
+    ):
+        pass
+
+    assert str(path) in str(caught.value)
+    assert path.read_bytes() == before
 
 
 def test_processes_that_open_a_new_store_at_once_all_find_it_ready(path):
