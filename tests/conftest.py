@@ -26,6 +26,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import provider
 
+from tests.support.postgres import postgres as postgres  # noqa: PLC0414
 from tests.support.sweep import SWEEP, exempt, note, report
 
 # On a busy machine an example may take long without being slow; a test that hangs

@@ -72,8 +72,10 @@ class SqlDecisions:
     def newest(self, wanted: Wanted) -> tuple[str, ...]:
         """Return the texts of the newest records that are *wanted*."""
         query = _RECORDS.where(*_conditions(wanted)).order_by(_COLUMNS.number.desc())
-        with reading(self._engine) as connection:
-            rows = connection.execution_options(stream_results=True).execute(query)
+        with (
+            reading(self._engine) as connection,
+            connection.execution_options(stream_results=True).execute(query) as rows,
+        ):
             texts = (whole(*row) for row in rows)
             # The database compares without regard to case; this does not.
             named = (text for text in texts if wanted.names_rule(text))

@@ -1,7 +1,6 @@
 """What every key store does, run on each of them."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, gatherResults
@@ -10,8 +9,8 @@ from twisted.trial.unittest import TestCase
 from byok.store.faults import AliasTaken, KeyTaken
 from byok.store.keystore import KeyStore, Selection
 from byok.store.memory import MemoryKeyStore
-from byok.store.opening import open_store
-from tests.store.records import NOW, PEPPER, PEPPERS, REACTOR, record, records
+from tests.store.databases import OnPostgres, OnSqlite
+from tests.store.records import NOW, PEPPERS, record, records
 from tests.support.keys import VIRTUAL_KEY, VIRTUAL_KEY_2
 
 if TYPE_CHECKING:
@@ -212,13 +211,15 @@ class MemoryTests(KeyStoreContract, TestCase):
         self.store = MemoryKeyStore()
 
 
-class SqliteTests(KeyStoreContract, TestCase):
+class SqliteTests(OnSqlite, KeyStoreContract, TestCase):
     """Keys in a SQLite file, asked from threads."""
 
     async def setUp(self):
-        path = Path(self.mktemp())
-        opened = await open_store(
-            REACTOR, path, (PEPPER,), clock=REACTOR, poll_s=3600.0
-        )
-        self.addCleanup(lambda: Deferred.fromCoroutine(opened.close()))
-        self.store = opened.keys
+        self.store = (await self.open()).keys
+
+
+class PostgresTests(OnPostgres, KeyStoreContract, TestCase):
+    """Keys in a database of a server."""
+
+    async def setUp(self):
+        self.store = (await self.open()).keys

@@ -1,11 +1,9 @@
 """What every store of decisions does, run on each of them."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
-from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from byok.core.decision_queries import Wanted
@@ -15,7 +13,7 @@ from byok.policy.rules import Tier
 from byok.store.decisions import DecisionStore, Entry, read
 from byok.store.engine import make_engine, reading
 from byok.store.memory_decisions import MemoryDecisionStore
-from byok.store.opening import open_keys, open_store
+from byok.store.opening import open_keys
 from byok.store.peek import peek_decisions
 from byok.store.sqldecisions import SqlDecisions
 from byok.store.tables import decision_patterns
@@ -29,7 +27,8 @@ from tests.core.asking import (
     switches,
 )
 from tests.core.recording import NOW, deciding
-from tests.store.records import PEPPER, REACTOR
+from tests.store.databases import OnPostgres, OnSqlite
+from tests.store.records import PEPPER
 
 if TYPE_CHECKING:
     Base = TestCase
@@ -151,16 +150,11 @@ class MemoryTests(DecisionStoreContract, TestCase):
         self.store = MemoryDecisionStore()
 
 
-class SqliteTests(DecisionStoreContract, TestCase):
+class SqliteTests(OnSqlite, DecisionStoreContract, TestCase):
     """Records in a SQLite file, asked from threads."""
 
     async def setUp(self):
-        path = Path(self.mktemp())
-        opened = await open_store(
-            REACTOR, path, (PEPPER,), clock=REACTOR, poll_s=3600.0
-        )
-        self.addCleanup(lambda: Deferred.fromCoroutine(opened.close()))
-        self.store = opened.decisions
+        self.store = (await self.open()).decisions
 
     async def test_a_batch_is_written_whole_or_not_at_all(self):
         await self.store.append([entry(1)], keep=9)
@@ -188,6 +182,10 @@ def test_patterns_go_with_the_last_record_that_needs_them(tmp_path):
     assert patterns_after(alike(4, shadow=True)[3:]) == 1
     assert patterns_after([entry(9)]) == 0
     engine.dispose()
+
+
+class PostgresTests(OnPostgres, SqliteTests):
+    """Records in a database of a server."""
 
 
 def test_records_are_read_without_a_gateway(tmp_path):

@@ -1,20 +1,18 @@
 """What was learned about provider keys is kept, and known by heart."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 
 from byok.core.errors import StoreUnavailable
 from byok.core.pinning import UNKNOWN, KnownKey, pin_name
 from byok.store.engine import make_engine
-from byok.store.opening import open_store
 from byok.store.pins import MemoryPinStore, PinLookup, PinStore
 from byok.store.schema import upgrade
 from byok.store.sqlpins import Pin, SqlPins
-from tests.store.records import NOW, PEPPER, PEPPERS, REACTOR
+from tests.store.databases import OnPostgres, OnSqlite
+from tests.store.records import NOW, PEPPERS
 from tests.support.keys import ANTHROPIC_API_KEY
 
 if TYPE_CHECKING:
@@ -57,16 +55,18 @@ class MemoryTests(PinStoreContract, TestCase):
         self.store = MemoryPinStore()
 
 
-class SqliteTests(PinStoreContract, TestCase):
+class SqliteTests(OnSqlite, PinStoreContract, TestCase):
     """In a SQLite file, asked from threads."""
 
     async def setUp(self):
-        path = Path(self.mktemp())
-        opened = await open_store(
-            REACTOR, path, (PEPPER,), clock=REACTOR, poll_s=3600.0
-        )
-        self.addCleanup(lambda: Deferred.fromCoroutine(opened.close()))
-        self.store = opened.pins
+        self.store = (await self.open()).pins
+
+
+class PostgresTests(OnPostgres, PinStoreContract, TestCase):
+    """In a database of a server."""
+
+    async def setUp(self):
+        self.store = (await self.open()).pins
 
 
 def test_what_is_kept_has_a_bound(tmp_path):
