@@ -20,8 +20,9 @@ from byok.config.kept import Kept
 from byok.config.listeners import ListenerError, of_host_and_port
 from byok.hardening import harden, why_not
 from byok.logs.live import LiveSecrets
-from byok.logs.observers import human_observer, json_observer
+from byok.logs.observers import human_observer, json_observer, missing_lines
 from byok.logs.scarcity import Scarcity
+from byok.logs.writer import LineWriter
 from byok.service import GatewayService
 from byok.upstream.lookups import answer_every_lookup
 from byok.workers.handover import Handover
@@ -144,8 +145,10 @@ def makeService(options: Options) -> IService:
     stream = _log_stream(twistd)
     as_json = (options["log-format"] or _default_format(config)) == "json"
     make_observer = json_observer if as_json else human_observer
+    writer = LineWriter(stream, missing=partial(missing_lines, as_json=as_json))
+    reactor.addSystemEventTrigger("after", "shutdown", writer.stop)
     observer = Scarcity(
-        make_observer(stream, live, minimum=options.level), seconds=time.monotonic
+        make_observer(writer, live, minimum=options.level), seconds=time.monotonic
     )
     if int(options["workers"]) > 1 and options["as-worker"] is None:
         supervisor = Supervisor(
@@ -169,7 +172,7 @@ def makeService(options: Options) -> IService:
         reactor=reactor,
         live=live,
         observer=observer,
-        announce=_announce if as_json else lambda lines: _write(stream, lines),
+        announce=_announce if as_json else lambda lines: _write(writer, lines),
         explain_each=options.level is LogLevel.debug,
         fail=lambda: _stop_in_failure(reactor),
         reread=partial(examine, path, listen=options.listeners or None),
@@ -269,9 +272,8 @@ def _log_stream(twistd: Mapping[str, Any]) -> TextIO:
     return Path(str(name or "twistd.log")).open("a", encoding="utf-8")
 
 
-def _write(stream: TextIO, lines: Sequence[str]) -> None:
-    stream.writelines(f"{line}\n" for line in lines)
-    stream.flush()
+def _write(writer: LineWriter, lines: Sequence[str]) -> None:
+    writer.write("".join(f"{line}\n" for line in lines))
 
 
 def _announce(lines: Sequence[str]) -> None:

@@ -2,10 +2,11 @@
 
 import json
 import re
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TextIO
+from typing import Protocol
 
 import msgspec
 from twisted.logger import ILogObserver, LogEvent, LogLevel
@@ -32,8 +33,22 @@ _CONTROL = re.compile(
 _RESERVED = frozenset({"time", "level", "namespace", "message", "failure"})
 
 
+class Lines(Protocol):
+    """Where lines are written to: a file, or something like one."""
+
+    def write(self, text: str, /) -> object:
+        """Write *text*."""
+
+    def flush(self) -> None:
+        """Keep none of it back."""
+
+    def isatty(self) -> bool:
+        """Does a person look on?"""
+        ...
+
+
 def human_observer(
-    stream: TextIO, live: LiveSecrets, *, minimum: Level = LogLevel.info
+    stream: Lines, live: LiveSecrets, *, minimum: Level = LogLevel.info
 ) -> ILogObserver:
     """Write a line for each event, coloured where *stream* is a terminal."""
     colours = _COLOURS if stream.isatty() else {}
@@ -48,7 +63,7 @@ def human_observer(
 
 
 def json_observer(
-    stream: TextIO, live: LiveSecrets, *, minimum: Level = LogLevel.info
+    stream: Lines, live: LiveSecrets, *, minimum: Level = LogLevel.info
 ) -> ILogObserver:
     """Write a JSON object for each event, with every field of it."""
     return LineObserver(stream, json_line, redactor=Redactor(live), minimum=minimum)
@@ -65,7 +80,7 @@ class LineObserver:
 
     def __init__(
         self,
-        stream: TextIO,
+        stream: Lines,
         write: Callable[[Entry], str],
         *,
         redactor: Redactor,
@@ -99,6 +114,19 @@ class LineObserver:
         if namespace.startswith("twisted.") or namespace == "log_legacy":
             return self._wanted_of_twisted
         return self._wanted
+
+
+def missing_lines(count: int, *, as_json: bool) -> str:
+    """Say that *count* lines are missing here, as one of the log."""
+    entry = Entry(
+        time=time.time(),
+        level=LogLevel.warn,
+        namespace="byok.logs",
+        message=f"{count} lines of the log are missing here: they could not be written"
+        " as fast as they came, or at all",
+        fields={"event": "log-dropped", "dropped": count},
+    )
+    return (json_line(entry) if as_json else human_line(entry)) + "\n"
 
 
 def human_line(entry: Entry, *, colour: str = "") -> str:

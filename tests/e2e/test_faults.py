@@ -3,6 +3,7 @@
 import json
 import resource
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -17,7 +18,7 @@ from time import monotonic, sleep
 import pytest
 
 from tests.support import keys, plays, sse
-from tests.support.gateway import Gateway, Json, own_key_config
+from tests.support.gateway import Gateway, Json, environment, own_key_config
 from tests.support.provider_process import ProviderProcess
 from tests.support.sweep import note
 
@@ -201,6 +202,39 @@ def test_on_a_full_disk_requests_go_on_and_what_cannot_be_kept_is_refused(
     assert (made, answered) == (200, 200)
     assert all(json.loads(each) for each in lines)
     assert json.loads(lines[-1])["event"] == "stopped"
+
+
+def test_a_log_that_nobody_reads_holds_up_nobody_and_loses_no_line(tmp_path: Path):
+    count = 400
+    (tmp_path / "config.yaml").write_text(json.dumps(own_key_config("http://[::1]:1")))
+    process = subprocess.Popen(
+        [
+            *(sys.executable, Path(sys.executable).with_name("twistd")),
+            *("--nodaemon", "--pidfile=", "byok", "--log-format", "json"),
+            *("--listen", "tcp:0:interface=127.0.0.1"),
+        ],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    assert process.stdout is not None
+    lines: list[Json] = []
+    while "port" not in (lines or [{}])[-1]:
+        lines.append(json.loads(process.stdout.readline()))
+    # From here on nobody reads, and a pipe takes 64 kB.
+    with closing(HTTPConnection("127.0.0.1", int(str(lines[-1]["port"])))) as client:
+        for _ in range(count):
+            client.request("GET", "/" + "x" * 200)
+            assert client.getresponse().read()
+    process.terminate()
+    lines += map(json.loads, process.communicate(timeout=20)[0].splitlines())
+    written = [e for e in lines if e.get("event") == "access"]
+    note("a log that was read late", json.dumps(lines))
+
+    assert len(json.dumps(written)) > 2 * 65536
+    assert len(written) == count
+    assert lines[-1]["event"] == "stopped"
 
 
 def test_nothing_acknowledged_is_lost_when_the_process_is_killed(tmp_path: Path):
