@@ -1,20 +1,27 @@
 import itertools
 import json
 import tracemalloc
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from byok.core.usage import MAX_EVENT_BYTES, MAX_JSON_BYTES, Usage, UsageReader
+from byok.core.event_stream import MAX_EVENT_BYTES
+from byok.core.usage import MAX_JSON_BYTES, Usage, UsageReader
 from tests.support import sse
 
 
-def read(*pieces):
+def read_whole(*pieces):
     reader = UsageReader()
     for piece in pieces:
         reader.feed(piece)
     return reader.usage()
+
+
+def read(*pieces):
+    """Read all but the usage object itself."""
+    return replace(read_whole(*pieces), raw=None)
 
 
 def data(value):
@@ -126,7 +133,8 @@ def test_a_stream_without_its_last_event_is_not_complete():
 def test_a_stream_that_was_cut_keeps_the_figures_of_its_start():
     usage = read(STARTED, *TEXT, ENDED[0][:-1])
 
-    assert (usage.input_tokens, usage.output_tokens) == (10, 1)
+    assert (usage.input_tokens, usage.output_tokens) == (10, 4)
+    assert usage.estimated
     assert usage.stop_reason is None
 
 
@@ -215,6 +223,7 @@ def test_an_anthropic_message_is_read():
         output_tokens=7,
         cache_read_input_tokens=0,
         cache_creation_input_tokens=0,
+        service_tier="standard",
         model=sse.MODEL,
         stop_reason="end_turn",
         saw_terminal=True,
@@ -246,6 +255,81 @@ def test_an_error_body_is_an_error():
 @pytest.mark.parametrize("body", [b"", b" ", b'{"usage":{"input_tokens":1}'])
 def test_a_json_answer_that_is_not_whole_has_no_figures(body):
     assert read(body) == Usage()
+
+
+# -- What the figures say ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("figures", "writes"),
+    [
+        ({}, (None, None)),
+        ({"cache_creation_input_tokens": 9}, (9, None)),
+        ({"cache_creation_5m_input_tokens": 9}, (9, None)),
+        (
+            {
+                "cache_creation_input_tokens": 9,
+                "cache_creation_5m_input_tokens": 2,
+                "cache_creation_1h_input_tokens": 4,
+            },
+            (5, 4),
+        ),
+        (
+            {
+                "cache_creation_input_tokens": 0,
+                "cache_creation_5m_input_tokens": 2,
+                "cache_creation_1h_input_tokens": 4,
+            },
+            (2, 4),
+        ),
+    ],
+)
+def test_no_write_to_a_cache_is_lost(figures, writes):
+    usage = Usage(**figures)
+
+    assert (usage.cache_write_5m_tokens, usage.cache_write_1h_tokens) == writes
+
+
+def test_an_ending_is_seen_beside_a_text_of_unknown_form():
+    choice = {"delta": {"tool_calls": 7}, "finish_reason": "stop"}
+
+    assert read(data({"choices": [choice]})) == Usage(stop_reason="stop")
+
+
+def test_calls_of_no_function_are_no_text():
+    choice = {"delta": {"content": 1, "tool_calls": [{"function": None}]}}
+
+    assert read(data({"choices": [choice, {"delta": None}]})) == Usage()
+
+
+def test_a_usage_object_that_is_no_text_has_no_figures():
+    assert read_whole(b'{"usage":{"input_tokens":1,"a":"\xff"}}') == Usage(
+        saw_terminal=True
+    )
+
+
+def test_the_figures_of_a_huge_usage_object_are_read_and_it_is_not_kept():
+    huge = {"input_tokens": 3, "iterations": [{"type": "message"}] * 2_000 + [1]}
+
+    assert read_whole(data({"usage": huge})) == Usage(input_tokens=3)
+
+
+def test_odd_counts_of_a_compaction_are_passed_over():
+    turn = {"type": "compaction", "input_tokens": 4, "output_tokens": "many"}
+
+    usage = read(data({"usage": {"input_tokens": 3, "iterations": [turn, turn]}}))
+
+    assert usage == Usage(input_tokens=11)
+
+
+def test_a_word_of_unknown_meaning_is_no_figure():
+    assert read(
+        data({"usage": {"input_tokens": 3, "mood": "good", "moods": []}})
+    ) == Usage(input_tokens=3)
+
+
+def test_a_word_that_could_be_a_key_is_no_service_tier():
+    assert read(data({"service_tier": "sk-1234"})) == Usage()
 
 
 # -- Laws ------------------------------------------------------------------------
@@ -282,7 +366,7 @@ def test_the_figures_do_not_depend_on_how_the_bytes_are_split(answer, cuts):
     places = sorted({0, len(answer), *(cut % (len(answer) + 1) for cut in cuts)})
     pieces = [answer[start:end] for start, end in itertools.pairwise(places)]
 
-    assert read(*pieces) == read(answer)
+    assert read_whole(*pieces) == read_whole(answer)
 
 
 @pytest.mark.parametrize("answer", [ANTHROPIC, OPENAI])
@@ -329,4 +413,4 @@ def test_many_lines_of_one_event_are_not_kept_either():
     reader.feed(b"\n" + ANTHROPIC)
 
     assert peak < 2 * MAX_EVENT_BYTES
-    assert reader.usage() == FROM_ANTHROPIC
+    assert replace(reader.usage(), raw=None) == FROM_ANTHROPIC
