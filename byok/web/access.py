@@ -105,11 +105,11 @@ class AccessRecord:
         self.usage = Usage()
         self.provider_request_id: str | None = None
         self.generation = generation
-        self._started = now
-        self._first_byte: float | None = None
+        self.started = now
+        self.first_byte: float | None = None
         self._method = client.method
-        self._route = route
-        self._client = client
+        self.route = route
+        self.client = client
         self._peer = client.peer
         self._user = user
 
@@ -130,12 +130,12 @@ class AccessRecord:
     def left(self) -> None:
         """Note that the client hung up, or why it was cut off."""
         self.status = self.status or CLIENT_GONE
-        self.ending = self._client.gone_because or "client gone"
+        self.ending = self.client.gone_because or "client gone"
 
     def answered(self, status: int, fields: Headers, *, now: float) -> None:
         """Note the head of the provider's answer."""
         self.status = status
-        self._first_byte = now
+        self.first_byte = now
         upstream_id = present(fields, b"request-id")
         self.provider_request_id = _text(upstream_id) if upstream_id else None
 
@@ -143,13 +143,13 @@ class AccessRecord:
         """Return the event's fields; None where something is not known."""
         planned = self.planned
         model = self.facts.head.model if self.facts and self.facts.head else None
-        first = self._first_byte
+        first = self.first_byte
         return {
             "event": "access",
             "request_id": self.request_id,
             "provider_request_id": self.provider_request_id,
             "method": self._method.decode("latin-1")[:_MAX_TEXT],
-            "route": self._route,
+            "route": self.route,
             "generation": self.generation or None,
             "status": self.status,
             "error": self.error,
@@ -161,10 +161,10 @@ class AccessRecord:
             "deployment": planned.deployment.name if planned else None,
             "payer": planned.payer if planned else None,
             "credential": _credential_class(planned),
-            "bytes_in": self._client.received_bytes,
+            "bytes_in": self.client.received_bytes,
             "bytes_out": self.bytes_out,
-            "first_byte_ms": None if first is None else _ms(first - self._started),
-            "duration_ms": _ms(now - self._started),
+            "first_byte_ms": None if first is None else _ms(first - self.started),
+            "duration_ms": _ms(now - self.started),
             "input_tokens": self.usage.input_tokens,
             "output_tokens": self.usage.output_tokens,
             "cache_read_input_tokens": self.usage.cache_read_input_tokens,
