@@ -19,7 +19,11 @@ _OLDER_FIELDS = frozenset(
     {"failure", "format", "isError", "message", "printed", "system", "time", "why"}
 )
 SAID = "{said}"
-"""The format of an event whose whole text is its field *said*."""
+"""
+The format of an event whose whole text is *said*, made of its other fields.
+
+Where nothing in these is a secret, nothing in the text is.
+"""
 
 _NOT_FIELDS = _OLDER_FIELDS | {"said"}
 _LATEST = 2**33
@@ -50,6 +54,8 @@ def entry_of(event: LogEvent, redactor: Redactor, *, fields: bool = True) -> Ent
     says so, and from where the event came, and nothing else of it.
     """
     try:
+        if fields and (entry := _plain_entry(event, redactor)) is not None:
+            return entry
         return Entry(
             time=_time_of(event),
             level=level_of(event),
@@ -68,14 +74,37 @@ def entry_of(event: LogEvent, redactor: Redactor, *, fields: bool = True) -> Ent
         )
 
 
-def _fields_of(event: LogEvent, redactor: Redactor) -> dict[str, Clean]:
-    return redactor.fields(
-        {
-            name: value
-            for name, value in event.items()
-            if not name.startswith("log_") and name not in _NOT_FIELDS
-        }
+def _plain_entry(event: LogEvent, redactor: Redactor) -> Entry | None:
+    """Return the entry of an event that is all in its fields, if it holds no secret."""
+    message = event.get("said")
+    if (
+        not isinstance(message, str)
+        or event.get("log_format") != SAID
+        or "log_failure" in event
+    ):
+        return None
+    clean = redactor.plain(_named(event))
+    if clean is None:
+        return None
+    return Entry(
+        time=_time_of(event),
+        level=level_of(event),
+        namespace=_namespace_of(event),
+        message=message,
+        fields=clean,
     )
+
+
+def _fields_of(event: LogEvent, redactor: Redactor) -> dict[str, Clean]:
+    return redactor.fields(_named(event))
+
+
+def _named(event: LogEvent) -> dict[str, object]:
+    return {
+        name: value
+        for name, value in event.items()
+        if not name.startswith("log_") and name not in _NOT_FIELDS
+    }
 
 
 def _message_of(event: LogEvent) -> str:

@@ -36,7 +36,8 @@ class LiveSecrets:
         self._declared: frozenset[str] = frozenset()
         self.declared: re.Pattern[str] | None = None
         """What an operator said that credentials look like; its group is one."""
-        self._shortest = 0
+        self.shortest = 0
+        """A text of fewer characters holds none."""
 
     def add(self, secret: Secret) -> None:
         """Let *secret* be recognised from now on."""
@@ -63,7 +64,7 @@ class LiveSecrets:
 
     def spans(self, text: str) -> Iterator[Span]:
         """Yield where *text* holds live secrets, from left to right, apart."""
-        if not self._hashes or len(text) < self._shortest:
+        if not self._hashes or len(text) < self.shortest:
             return
         found = sorted(self._found(text))
         while found:
@@ -99,7 +100,7 @@ class LiveSecrets:
         self._lengths = tuple(sorted({n for run, n in self._shapes if run == 1}))
         self._runs = tuple({run for run, _ in self._shapes} - {1})
         # Of a secret of several tokens nothing is known but that it is not empty.
-        self._shortest = 1 if self._runs else min(self._lengths, default=0)
+        self.shortest = 1 if self._runs else min(self._lengths, default=0)
 
 
 _Shape = tuple[int, int]

@@ -7,6 +7,7 @@ and is raised.
 """
 
 from dataclasses import replace
+from functools import partial
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -164,8 +165,8 @@ class Proxy:
             words=last_words(
                 answer, dialect=visit.dialect, request_id=visit.record.request_id
             ),
-            too_silent=silent(
-                self._providers.idle_s, deployment=planned.deployment.name
+            too_silent=partial(
+                silent, self._providers.idle_s, deployment=planned.deployment.name
             ),
             abort=answer.abort,
         )

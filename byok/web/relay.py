@@ -52,7 +52,7 @@ class BodyRelay(Protocol):
         reader: UsageReader,
         scrubber: Scrubber | None,
         words: LastWords | None,
-        too_silent: Refusal,
+        too_silent: Callable[[], Refusal],
         abort: Callable[[], None],
     ) -> None:
         self._client = client
@@ -89,7 +89,7 @@ class BodyRelay(Protocol):
         if self._done.called:
             return
         if reason.check(AnswerTimedOut):
-            self._tell(self._too_silent)
+            self._tell(self._too_silent())
             self._end(Ending.IDLE)
             return
         if self._scrubber is not None:

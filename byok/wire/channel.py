@@ -21,9 +21,9 @@ from byok.wire.errors import BodyTooLarge, BodyTooSlow, Unreadable, WireError
 from byok.wire.heads import (
     HEAD_TOO_LONG,
     HEAD_TOO_SLOW,
+    HeadReader,
     RequestHead,
     could_become_a_head,
-    read_request_head,
 )
 from byok.wire.request import GONE, STALLED, ServerRequest
 from byok.wire.serving import Serving
@@ -47,6 +47,7 @@ class ServerChannel(Protocol):
         self._serving = serving
         self._limits = serving.limits
         self._clock = serving.deadlines.clock
+        self._heads = HeadReader(serving.limits)
         self._begun = bytearray()
         self._searched = 0
         self._skipped = False
@@ -175,7 +176,7 @@ class ServerChannel(Protocol):
         del begun[:size]
         self._searched = 0
         self._skipped = False
-        head = read_request_head(raw, self._limits)
+        head = self._heads.read(raw)
         if isinstance(head, Unreadable):
             self._refuse(head)
             return False

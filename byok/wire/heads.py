@@ -7,7 +7,7 @@ of this, but whoever stands before or behind us may repair it in another way.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from httptools import (
     HttpParserError,
@@ -41,6 +41,10 @@ _LENGTH = re.compile(rb"0|[1-9][0-9]{0,18}")
 _NOT_IN_A_HEAD = bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100)) + b"\t\r\n"
 _PADDING = b" \t"
 _PADDED = (b" \r\n", b"\t\r\n")
+# Found where there is exactly one, in a head that was read already.
+_LENGTH_LINE = re.compile(
+    rb"\n[Cc][Oo][Nn][Tt][Ee][Nn][Tt]-[Ll][Ee][Nn][Gg][Tt][Hh]:[ \t]*([0-9]+)"
+)
 _TELLING = frozenset({b"content-length", b"transfer-encoding", b"host", b"expect"})
 
 
@@ -82,6 +86,57 @@ class _Reading:
 
     def on_headers_complete(self) -> None:
         self.keeps_alive = self.parser.should_keep_alive()
+
+
+class HeadReader:
+    """
+    Reads the heads that come over one connection, most of them like the one before.
+
+    A client repeats all of its head but for the length of the body. Then nothing but
+    that is read: a reading is the same for the same bytes.
+    """
+
+    __slots__ = ("_before", "_behind", "_digits", "_last", "_limits")
+
+    def __init__(self, limits: ServerLimits) -> None:
+        self._limits = limits
+        self._last: RequestHead | None = None
+        self._before = self._digits = self._behind = b""
+
+    def read(self, raw: bytes) -> RequestHead | Unreadable:
+        """Return what `read_request_head` makes of *raw*."""
+        last = self._last
+        if (
+            last is not None
+            and raw.startswith(self._before)
+            and raw.endswith(self._behind)
+        ):
+            digits = raw[len(self._before) : len(raw) - len(self._behind)]
+            if digits == self._digits:
+                return last
+            if self._digits and _LENGTH.fullmatch(digits):
+                return self._of_another_length(last, digits)
+        head = read_request_head(raw, self._limits)
+        if isinstance(head, RequestHead):
+            self._remember(raw, head)
+        return head
+
+    def _remember(self, raw: bytes, head: RequestHead) -> None:
+        found = _LENGTH_LINE.search(raw)
+        start, end = (len(raw), len(raw)) if found is None else found.span(1)
+        self._before, self._digits, self._behind = (
+            raw[:start],
+            raw[start:end],
+            raw[end:],
+        )
+        self._last = head
+
+    def _of_another_length(self, last: RequestHead, digits: bytes) -> RequestHead:
+        headers = tuple(
+            (name, digits if name == b"content-length" else value)
+            for name, value in last.headers
+        )
+        return replace(last, headers=headers, length=int(digits))
 
 
 def read_request_head(raw: bytes, limits: ServerLimits) -> RequestHead | Unreadable:

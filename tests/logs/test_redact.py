@@ -8,6 +8,7 @@ from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 
 from byok.core.secret import Secret, fingerprint
+from byok.logs import redact
 from byok.logs.live import LiveSecrets
 from byok.logs.redact import Redactor
 from byok.policy.classes import GATEWAY
@@ -281,3 +282,49 @@ def test_a_declared_shape_is_replaced_and_never_forgotten(redactor):
     assert redactor.value({"a": [secret.encode()]}) == {"a": [name_of(secret)]}
     other = "corp_other_12"
     assert redactor.text(other) == name_of(other)
+
+
+# What is looked at as one
+
+
+def everything_replaced(text):
+    """Try every pattern at every character."""
+    for _, pattern in redact._PATTERNS:
+        text = pattern.sub(redact._renamed, text)
+    return text
+
+
+@given(st.lists(around | texts_with_secrets(), max_size=4).map("".join))
+def test_a_pattern_that_is_not_tried_would_not_match(text):
+    assert redact._without_shapes(text) == everything_replaced(text)
+
+
+fields = st.dictionaries(
+    st.sampled_from(["model", "user", "status", "x-api-key", "ms", "cookie"]),
+    st.none() | st.integers() | st.floats() | st.booleans() | around
+    | texts_with_secrets() | st.lists(around, max_size=1),
+)  # fmt: skip
+
+
+@given(fields, st.sampled_from([LiveSecrets(), EVERYTHING]))
+def test_what_is_called_plain_is_what_looking_at_each_field_leaves(named, live):
+    plain = Redactor(live).plain(named)
+
+    if plain is not None:
+        assert plain == named == Redactor(live).fields(named)
+
+
+def test_the_line_of_an_exchange_is_plain(redactor):
+    named = {
+        "request_id": "req_0123456789abcdef01234567",
+        "model": "claude-opus-5-5",
+        "credential": "credential.anthropic-api-key",
+        "status": 200,
+        "user": None,
+        "first_byte_ms": 1.5,
+    }
+
+    assert redactor.plain(named) == named
+    assert redactor.plain({**named, "user": keys.ANTHROPIC_API_KEY}) is None
+    assert redactor.plain({**named, "user": ["list"]}) is None
+    assert redactor.plain({**named, "first_byte_ms": float("inf")}) is None
