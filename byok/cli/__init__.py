@@ -12,6 +12,10 @@ from byok.cli.program import Program
 
 # Where each command lives, and the line that `byok --help` shows for it.
 _COMMANDS: dict[str, tuple[str, str]] = {
+    "db": (
+        "byok.cli.db:db",
+        "Look at the store, upgrade its tables, and make backups.",
+    ),
     "decisions": (
         "byok.cli.decisions:decisions",
         "List and show what was decided about past requests.",

@@ -1,8 +1,6 @@
 """`byok keys`: virtual keys from the terminal, on the store itself."""
 
-import getpass
 import secrets
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,13 +10,12 @@ from typing import Any, NoReturn, TextIO, TypeVar
 
 import click
 
-from byok.cli.environment import SupposedEnvironment
 from byok.cli.key_name import IS_A_KEY
 from byok.cli.key_options import fields_of, key_options, option_named
 from byok.cli.key_screens import show_key, show_list, show_record, warn
 from byok.cli.loading import config_option
 from byok.cli.render import err, out
-from byok.config import ConfigError, load
+from byok.cli.storing import REFUSED, UNUSABLE, configured, end, me
 from byok.core.errors import ByokError, Refusal
 from byok.core.key_requests import (
     KeyChange,
@@ -41,15 +38,12 @@ from byok.core.keys import (
 from byok.core.secret import Secret
 from byok.store.faults import AliasTaken, KeyTaken
 from byok.store.keystore import Change, Selection
-from byok.store.location import store_place
 from byok.store.opening import open_keys
 from byok.store.sqlkeys import SqlKeys
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-REFUSED = 1
-UNUSABLE = 2
 _PAGE = 500
 
 _EPILOG = """\b
@@ -137,7 +131,7 @@ def create(
             store.peppers,
             token_id=new_token_id(secrets.token_bytes(TOKEN_ID_BYTES)),
             now=now,
-            by=_me(),
+            by=me(),
         )
         _done(lambda: store.keys.insert(record))
     show_key(key, record, change, as_json=as_json)
@@ -196,7 +190,7 @@ def update(
     change = _read(options, now)
     with _store(config_path) as store:
         record = _changed(
-            store, name, lambda found: changed(found, change, now=now, by=_me())
+            store, name, lambda found: changed(found, change, now=now, by=me())
         )
     warn(change.warnings)
     show_record(record, as_json=as_json)
@@ -253,7 +247,7 @@ def rotate(
             name,
             lambda found: replace(
                 rotated(found, key, store.peppers, now=now, grace_until=until),
-                updated_by=_me(),
+                updated_by=me(),
             ),
         )
     show_key(key, record, None, as_json=as_json)
@@ -287,15 +281,11 @@ def delete(
 @contextmanager
 def _store(config_path: Path) -> Iterator[_Opened]:
     """Open the store of a configuration, or end with what is wrong with either."""
-    environment = SupposedEnvironment()
-    try:
-        config = load(config_path, environ=environment)
-    except ConfigError as error:
-        _end(f"{error}\n`byok validate {config_path}` says more.", UNUSABLE)
+    config, place, environment = configured(config_path)
     for pepper in config.general.key_peppers:
         missing = environment.variable_behind(pepper)
         if missing is not None:
-            _end(
+            end(
                 f"The environment variable {missing} is not set. It holds the pepper"
                 " that keys are kept under; no other secret is needed here.",
                 UNUSABLE,
@@ -303,14 +293,13 @@ def _store(config_path: Path) -> Iterator[_Opened]:
     if config.general.single_user:
         warn([f"{config_path}: has no master key, so nobody is asked for a key."])
     try:
-        path = store_place(config.store_url, base=config.directory)
-        with open_keys(path, config.general.key_peppers) as store:
+        with open_keys(place, config.general.key_peppers) as store:
             warn(store.warnings)
             yield _Opened(
                 keys=store.keys, peppers=store.peppers, master_key=config.master_key
             )
     except ByokError as error:
-        _end(str(error), UNUSABLE)
+        end(str(error), UNUSABLE)
 
 
 def _read(options: dict[str, Any], now: float) -> KeyChange:
@@ -358,7 +347,7 @@ def _set_blocked(config_path: Path, name: str, *, blocked: bool, as_json: bool) 
             store,
             name,
             lambda found: replace(
-                found, blocked=blocked, updated_at=now, updated_by=_me()
+                found, blocked=blocked, updated_at=now, updated_by=me()
             ),
         )
     show_record(record, as_json=as_json)
@@ -375,18 +364,4 @@ def _done(work: Callable[[], T]) -> T:
 
 
 def _refuse(message: str) -> NoReturn:
-    _end(message, REFUSED)
-
-
-def _end(message: str, code: int) -> NoReturn:
-    for line in message.splitlines():
-        err().line(line)
-    sys.exit(code)
-
-
-def _me() -> str:
-    """Say who is at the terminal, for `created_by`."""
-    try:
-        return f"cli:{getpass.getuser()}"
-    except (KeyError, OSError, ImportError):
-        return "cli"
+    end(message, REFUSED)

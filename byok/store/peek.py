@@ -33,7 +33,7 @@ def peek_key(place: Place, name: str) -> VirtualKey | None:
     would have to be migrated first, since a dry run must not change anything.
     """
     try:
-        with _looked_at(place) as engine:
+        with looked_at(place) as engine:
             return None if engine is None else SqlKeys(engine).maybe_by_name(name)
     except StoreUnavailable as error:
         # It may have been read from a copy, whose name means nothing to anybody.
@@ -57,7 +57,7 @@ def _is_there(path: Path) -> bool:
 def peek_keys(place: Place) -> tuple[VirtualKey, ...] | None:
     """Return every key in the store at *place*; None where there is none to read."""
     try:
-        with _looked_at(place) as engine:
+        with looked_at(place) as engine:
             if engine is None:
                 return None
             return SqlKeys(engine).page(Selection(size=_ALL)).keys
@@ -93,7 +93,7 @@ def peek_digests(place: Place, configured: tuple[Secret, ...]) -> PeekedKeys | N
     where that cannot be read, and where there is no store to read.
     """
     try:
-        with _looked_at(place) as engine:
+        with looked_at(place) as engine:
             if engine is None:
                 return None
             keys = SqlKeys(engine)
@@ -115,7 +115,7 @@ def peek_decisions(place: Place) -> Iterator[SqlDecisions]:
     Raises StoreUnavailable where there is no store; reading one that no gateway of
     this version has opened yet does so too.
     """
-    with _looked_at(place) as engine:
+    with looked_at(place) as engine:
         if engine is None:
             raise StoreUnavailable(
                 f"{place}: there is no store here, so nothing was recorded yet."
@@ -124,7 +124,7 @@ def peek_decisions(place: Place) -> Iterator[SqlDecisions]:
 
 
 @contextmanager
-def _looked_at(place: Place) -> Iterator[sa.Engine | None]:
+def looked_at(place: Place) -> Iterator[sa.Engine | None]:
     """Open the store at *place* for reading; None where there is none yet."""
     if isinstance(place, Server):
         engine = make_engine(place, connections=1)

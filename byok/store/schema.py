@@ -13,7 +13,7 @@ from byok.store.engine import is_server, name_of, reading, writing
 from byok.store.faults import StoreHalfMade, StoreTooNew, StoreTooOld
 from byok.store.tables import SINCE, metadata
 
-HEAD = "0005"
+HEAD = "0007"
 """The newest revision. Known without Alembic, which takes long to import."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

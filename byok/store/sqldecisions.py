@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from itertools import islice
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -28,7 +29,7 @@ class SqlDecisions:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        insert = _INSERTS[engine.dialect.name]
+        insert: Any = _INSERTS[engine.dialect.name]
         self._add_patterns = insert(decision_patterns).on_conflict_do_nothing()
         self._until_sweep = 0
 

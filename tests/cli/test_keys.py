@@ -477,7 +477,7 @@ def test_a_config_that_is_not_there_is_exit_code_2(terminal):
 @pytest.mark.parametrize(
     ("store", "said"),
     [
-        (f"postgresql://byok:{STORE_PASSWORD}@db/byok", "PostgreSQL"),
+        (f"postgresql://byok:{STORE_PASSWORD}@127.0.0.1:1/byok", "connection"),
         ("sqlite:///missing/byok.db", "Make the directory"),
     ],
     ids=["PostgreSQL", "no directory"],

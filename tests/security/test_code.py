@@ -234,6 +234,8 @@ def test_nothing_starts_a_program_or_runs_what_it_is_given():
         "byok/reload/apart.py": ["fork"],
         # The gateway's own command once more, for a worker of it.
         "byok/workers/process.py": ["subprocess"],
+        # The database's own tool for backups, asked for at a terminal.
+        "byok/store/dump.py": ["subprocess"],
         # One call of the system, to close the process to others.
         "byok/hardening.py": ["ctypes"],
     }

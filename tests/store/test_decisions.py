@@ -176,7 +176,7 @@ def test_patterns_go_with_the_last_record_that_needs_them(tmp_path):
         # A new one sweeps with its first batch; later ones do so now and then.
         SqlDecisions(engine).append(entries, keep=1)
         with reading(engine) as connection:
-            return connection.scalar(count)
+            return connection.scalar(count) or 0
 
     assert patterns_after(alike(3)[2:]) == 1
     assert patterns_after(alike(4, shadow=True)[3:]) == 1

@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote
 
 import psycopg
@@ -117,6 +117,16 @@ class Cluster:
         name = server.url.rpartition("/")[2]
         return self._admin(name)
 
+    def restore(self, server: Server, copy: Path) -> None:
+        """Put what is in *copy*, a dump, into the database of *server*."""
+        name = server.url.rpartition("/")[2]
+        with copy.open("rb") as file:
+            self._run(
+                *("pg_restore", "--no-owner", "--exit-on-error", "-U", USER),
+                *("-h", str(self._directory), "-p", str(self.port), "-d", name),
+                given=file,
+            )
+
     @property
     def _data(self) -> str:
         return str(self._directory / "data")
@@ -133,12 +143,14 @@ class Cluster:
     def _write(self, name: str, text: str) -> None:
         Path(self._data, name).write_text(text, "ascii")
 
-    def _run(self, program: str, *arguments: str) -> None:
+    def _run(
+        self, program: str, *arguments: str, given: IO[bytes] | None = None
+    ) -> None:
         # The server would keep a pipe open for as long as it runs.
         with tempfile.TemporaryFile() as output:
             done = subprocess.run(
                 [*self._as, str(self._binaries / program), *arguments],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL if given is None else given,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd="/",
