@@ -3,8 +3,10 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from byok.core.errors import StoreUnavailable
@@ -93,3 +95,8 @@ def _faults(engine: sa.Engine) -> Iterator[None]:
             # What caused it may quote values, in its details.
             raise unavailable(engine, error) from None
         raise unavailable(engine, error) from error
+
+
+def inserting(engine: sa.Engine, table: sa.Table) -> Any:
+    """Begin an INSERT that can say what becomes of a row that is there already."""
+    return (postgresql if is_server(engine) else sqlite).insert(table)

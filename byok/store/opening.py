@@ -23,6 +23,7 @@ from byok.store.sqldecisions import SqlDecisions, SqlDecisionStore
 from byok.store.sqlkeys import SqlKeys
 from byok.store.sqlpins import SqlPins, SqlPinStore
 from byok.store.sqlstore import POLL_S, ChangeWatch, SqlKeyStore
+from byok.store.sqlusage import SqlUsage, SqlUsageStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class Store:
         keys: SqlKeyStore,
         decisions: SqlDecisionStore,
         pins: SqlPinStore,
+        usage: SqlUsageStore,
         peppers: Peppers,
         warnings: tuple[str, ...],
         engine: sa.Engine,
@@ -52,6 +54,7 @@ class Store:
         self.keys = keys
         self.decisions = decisions
         self.pins = pins
+        self.usage = usage
         self.peppers = peppers
         self.warnings = warnings
         self._engine = engine
@@ -123,6 +126,7 @@ async def open_store(
         keys=keys,
         decisions=SqlDecisionStore(SqlDecisions(engine), pool),
         pins=SqlPinStore(SqlPins(engine), pool),
+        usage=SqlUsageStore(SqlUsage(engine), pool),
         peppers=opened.peppers,
         warnings=opened.warnings,
         engine=engine,

@@ -229,6 +229,8 @@ usage = sa.Table(
     sa.Column("attempts", sa.BigInteger, nullable=False),
     *(sa.Column(name, sa.BigInteger) for name in _TOKENS),
     sa.Column("service_tier", sa.Text),
+    sa.Column("speed", sa.Text),
+    sa.Column("inference_geo", sa.Text),
     sa.Column("estimated", sa.Boolean, nullable=False),
     sa.Column("raw_usage", sa.Text),
     sa.Column("price_version", sa.Text),
