@@ -93,16 +93,20 @@ class WriteBehind:
         return await self._store.newest(wanted)
 
     async def flush(self) -> None:
-        """Write all that waits; what cannot be written waits on."""
+        """Write all that waits by now; what cannot be written waits on."""
         await self._turn.acquire()
         try:
-            while self._waiting:
-                batch = tuple(islice(self._waiting, _BATCH))
+            # What comes meanwhile is left for the next time: few to a batch cost each
+            # ten times as much.
+            left = len(self._waiting)
+            while left > 0:
+                batch = tuple(islice(self._waiting, min(left, _BATCH)))
                 await self._store.append(batch, keep=self._keep)
                 # Nobody else takes any away, so these are still the first.
                 for _ in batch:
                     self._waiting.popleft()
                 self.written += len(batch)
+                left -= len(batch)
             self._away = False
         except StoreUnavailable as error:
             if not self._away:
