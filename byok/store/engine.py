@@ -3,10 +3,10 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from byok.core.errors import StoreUnavailable
@@ -99,4 +99,6 @@ def _faults(engine: sa.Engine) -> Iterator[None]:
 
 def inserting(engine: sa.Engine, table: sa.Table) -> Any:
     """Begin an INSERT that can say what becomes of a row that is there already."""
-    return (postgresql if is_server(engine) else sqlite).insert(table)
+    # What talks to a server takes two megabytes that most gateways have no use for.
+    kind = "postgresql" if is_server(engine) else "sqlite"
+    return import_module(f"sqlalchemy.dialects.{kind}").insert(table)

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from byok.store.backup import back_up_before
 from byok.store.engine import is_server, name_of, reading, writing
 from byok.store.faults import StoreHalfMade, StoreTooNew, StoreTooOld
-from byok.store.tables import SINCE, metadata
+from byok.store.tables import SINCE, SUBJECTS, metadata, revisions
 
 HEAD = "0007"
 """The newest revision. Known without Alembic, which takes long to import."""
@@ -132,8 +132,12 @@ def upgrade(
         _check(engine, found)
         before = found.revision
         # Read by a connection of its own while nobody else can write.
-        copy = None if before is None else back_up(engine, before)
-        _migrate(connection)
+        if before is None:
+            copy = None
+            _make(connection)
+        else:
+            copy = back_up(engine, before)
+            migrate(connection)
     done = Upgraded(name=name_of(engine), before=before, after=HEAD, backup=copy)
     if before is not None:
         _log.info("{done}", event="store-upgraded", done=str(done))
@@ -156,8 +160,26 @@ def _check(engine: sa.Engine, found: Found) -> None:
         )
 
 
-def _migrate(connection: sa.Connection) -> None:
-    # Alembic and its template engine are a quarter of a start; most need none.
+def _make(connection: sa.Connection) -> None:
+    """Make all tables at once, as the migrations would have left them."""
+    version = sa.Table(
+        _VERSION,
+        sa.MetaData(),
+        sa.Column("version_num", sa.String(32), nullable=False),
+        sa.PrimaryKeyConstraint("version_num", name=f"{_VERSION}_pkc"),
+    )
+    version.create(connection, checkfirst=True)
+    metadata.create_all(connection, checkfirst=False)
+    connection.execute(sa.insert(version).values(version_num=HEAD))
+    connection.execute(
+        sa.insert(revisions), [{"subject": each, "revision": 0} for each in SUBJECTS]
+    )
+
+
+def migrate(connection: sa.Connection) -> None:
+    """Run every migration that the store has not seen."""
+    # Alembic and its template engine are a quarter of a start, and ten megabytes;
+    # most starts need none.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
 

@@ -3,23 +3,20 @@
 from collections.abc import Sequence
 from functools import partial
 from itertools import islice
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from byok.core.decision_queries import Wanted
 from byok.core.written import whole
 from byok.store.dbpool import DbPool
 from byok.store.decisions import Entry
-from byok.store.engine import reading, writing
+from byok.store.engine import inserting, reading, writing
 from byok.store.tables import decision_patterns, decisions
 
 _COLUMNS = decisions.c
 _PATTERNS = decision_patterns.c
 _BOTH = decisions.outerjoin(decision_patterns, _COLUMNS.pattern == _PATTERNS.id)
 _RECORDS = sa.select(_COLUMNS.record, _PATTERNS.text).select_from(_BOTH)
-_INSERTS = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 # Looking for patterns that nothing needs any more reads every record's.
 _LEAST_BETWEEN_SWEEPS = 1000
 
@@ -29,8 +26,9 @@ class SqlDecisions:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        insert: Any = _INSERTS[engine.dialect.name]
-        self._add_patterns = insert(decision_patterns).on_conflict_do_nothing()
+        self._add_patterns = inserting(
+            engine, decision_patterns
+        ).on_conflict_do_nothing()
         self._until_sweep = 0
 
     def append(self, entries: Sequence[Entry], *, keep: int) -> None:

@@ -58,6 +58,8 @@ revisions = sa.Table(
     sa.Column("revision", sa.BigInteger, nullable=False),
 )
 KEYS = "keys"
+AUDIT = "audit"
+SUBJECTS = (KEYS, AUDIT)
 
 # What the records of decisions share; of those that have a pattern, the text is what
 # fills its holes.
@@ -185,7 +187,6 @@ audit = sa.Table(
     sa.Column("hash", sa.String(64), nullable=False),
     info={SINCE: "0006"},
 )
-AUDIT = "audit"
 
 _TOKENS = (
     "input_tokens",

@@ -16,11 +16,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from byok.core.errors import StoreUnavailable
-from byok.store.engine import make_engine, writing
+from byok.store.engine import make_engine, reading, writing
 from byok.store.faults import StoreHalfMade, StoreTooNew
 from byok.store.keystore import Selection
 from byok.store.opening import open_keys
-from byok.store.schema import HEAD, MIGRATIONS, upgrade
+from byok.store.schema import HEAD, MIGRATIONS, look, migrate, upgrade
 from byok.store.tables import metadata
 from tests.store.records import PEPPER, record
 
@@ -86,11 +86,38 @@ def test_the_newest_revision_is_the_one_the_code_knows():
     assert scripts.get_heads() == [HEAD]
 
 
-def test_migrations_leave_the_tables_that_the_code_describes(path):
-    with open_keys(path, (PEPPER,)):
-        pass
+def tables_of(engine):
+    """Return what the database says of its tables."""
+    with engine.connect() as connection:
+        seen = sa.inspect(connection)
+        return {
+            name: (
+                [
+                    {**each, "type": str(each["type"])}
+                    for each in seen.get_columns(name)
+                ],
+                seen.get_pk_constraint(name),
+                sorted(seen.get_unique_constraints(name), key=str),
+                sorted(seen.get_indexes(name), key=str),
+                sorted(seen.get_foreign_keys(name), key=str),
+                connection.execute(
+                    sa.select(sa.literal_column("*")).select_from(sa.table(name))
+                ).all(),
+            )
+            for name in seen.get_table_names()
+        }
 
+
+def migrated(path):
+    """Make a store by every migration there ever was."""
     engine = make_engine(path, connections=1)
+    with writing(engine) as connection:
+        migrate(connection)
+    return engine
+
+
+def test_migrations_leave_the_tables_that_the_code_describes(path):
+    engine = migrated(path)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         differences = compare_metadata(context, metadata)
@@ -99,9 +126,21 @@ def test_migrations_leave_the_tables_that_the_code_describes(path):
     assert differences == []
 
 
-def test_migrations_can_be_taken_back(path):
+def test_a_new_store_has_the_tables_that_migrations_leave(path):
     with open_keys(path, (PEPPER,)):
         pass
+    made, by_steps = make_engine(path, connections=1), migrated(path.with_name("steps"))
+    tables, steps = tables_of(made), tables_of(by_steps)
+    with reading(made) as one, reading(by_steps) as other:
+        assert look(one) == look(other)
+    made.dispose()
+    by_steps.dispose()
+
+    assert tables == steps
+
+
+def test_migrations_can_be_taken_back(path):
+    migrated(path).dispose()
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     engine = make_engine(path, connections=1)

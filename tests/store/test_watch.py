@@ -71,7 +71,7 @@ class OtherProcessTests(TestCase):
         assert marks.have_changed()
 
         connection = sqlite3.connect(self.path)
-        connection.execute("CREATE TABLE usage (tokens INTEGER)")
+        connection.execute("CREATE TABLE others (tokens INTEGER)")
         connection.commit()
         assert not marks.have_changed()
 
