@@ -24,7 +24,8 @@ METADATA = setup.cfg pyproject.toml
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: help run test check lint types imports test-installed test-claude \
-	mutants fuzz bench bench-quick bench-peers format dist lock clean distclean
+	mutants fuzz bench bench-quick bench-peers format dist lock prices clean \
+	distclean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -123,6 +124,14 @@ lock: $(VENV)/.runtime ## renew requirements/*.txt within setup.cfg's floors
 		--extra postgresql --extra valkey --extra metrics -c \
 		requirements/runtime.txt -o requirements/dev.txt
 
+# The library is not among byok's own: it wants pydantic and an HTTP client.
+prices: | $(VENV)/bin/python ## renew the shipped price list from genai-prices
+	"$(PYTHON)" -m venv --without-pip .venv-prices
+	$(PIP) --python .venv-prices/bin/python install --upgrade genai-prices
+	.venv-prices/bin/python -m byok.prices.refresh > .venv-prices/prices.json
+	cp .venv-prices/prices.json byok/prices/prices.json
+	git diff --stat -- byok/prices/prices.json
+
 clean: ## remove what building and testing leave behind
 	rm -rf build dist byok.egg-info htmlcov .coverage .coverage.* coverage.xml
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
@@ -130,7 +139,7 @@ clean: ## remove what building and testing leave behind
 	find byok tests twisted -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## clean, and remove the environments too
-	rm -rf $(VENV) .venv-bench .venv-lock .claude-cli
+	rm -rf $(VENV) .venv-bench .venv-lock .venv-prices .claude-cli
 
 
 # -- environments ------------------------------------------------------------

@@ -81,6 +81,7 @@ OWN: dict[Section, frozenset[str]] = {
             "listen",
             "policy_files",
             "policy_tests",
+            "prices",
             "providers",
             "store",
             "teams",
@@ -241,6 +242,8 @@ _REPLACED: dict[Section, dict[str, str]] = {
     },
 }
 
+        "cost_discount_config": "write a multiplier under prices",
+        "cost_margin_config": "write a multiplier under prices",
 # Settings that have no effect here although somebody may count on them.
 _PROTECTS: dict[Section, dict[str, str]] = {
     Section.TOP: {

@@ -48,25 +48,23 @@ NO_EFFECT: dict[str, str] = {
     """,
     "litellm_settings": """
         aiohttp_trust_env? allowed_fails anthropic_beta_headers api_base api_key
-        cache cache_params callback_settings callbacks content_policy_fallbacks
-        context_window_fallbacks cooldown_time cost_discount_config
-        cost_margin_config credential_list custom_prometheus_metadata_labels
-        custom_prometheus_tags custom_provider_map default_fallbacks
-        default_vertex_config disable_add_prefix_to_prompt?
+        cache cache_params callback_settings content_policy_fallbacks
+        context_window_fallbacks cooldown_time credential_list
+        custom_prometheus_metadata_labels custom_prometheus_tags custom_provider_map
+        default_fallbacks default_vertex_config disable_add_prefix_to_prompt?
         disable_add_transform_inline_image_block?
         disable_copilot_system_to_assistant? disable_end_user_cost_tracking?
         disable_end_user_cost_tracking_prometheus_only?
         disable_hf_tokenizer_download? disable_stop_sequence_limit?
         enable_json_schema_validation? enable_key_alias_format_validation?
         enable_loadbalancing_on_batch_endpoints? enable_preview_features?
-        failure_callback fallbacks force_ipv4? global_disable_no_log_param?
+        fallbacks force_ipv4? global_disable_no_log_param?
         langfuse_default_tags max_ui_session_budget mcp_aliases model_alias_map
         model_fallbacks num_retries num_retries_per_request priority_reservation
         prometheus_initialize_budget_metrics prometheus_metrics_config
         public_model_groups public_model_groups_links redact_messages_in_exceptions?
-        redact_user_api_key_info? require_auth_for_metrics_endpoint? retry_policy
-        s3_callback_params service_callbacks store_audit_logs? success_callback
-        tag_budget_config telemetry? token turn_off_message_logging?
+        redact_user_api_key_info? retry_policy s3_callback_params service_callbacks
+        store_audit_logs? tag_budget_config telemetry? token turn_off_message_logging?
         use_chat_completions_url_for_anthropic_messages?
     """,
     "router_settings": """
@@ -98,29 +96,25 @@ NO_EFFECT: dict[str, str] = {
         client_secret complexity_router_config complexity_router_default_model
         cooldown_time dimensions drop_system_message embedding_model extra_body
         extra_query frequency_penalty gcs_bucket_name guardrails hf_model_name
-        index_name input_cost_per_second input_cost_per_token keepalive_seconds
-        litellm_system_prompt litellm_trace_id max_completion_tokens
-        max_file_size_mb max_retries max_tokens merge_reasoning_content_in_choices?
-        model_info n num_retries order output_cost_per_second output_cost_per_token
-        presence_penalty prompt_id quality_router_config
-        quality_router_default_model reasoning_effort region_name response_format
-        s3_bucket_name s3_encryption_key_id s3_output_bucket_name s3_region_name
-        seed stop supports_system_message tag_regex tags temperature tenant_id
-        thinking tool_choice tools top_k top_p use_chat_completions_api?
-        use_in_pass_through? use_litellm_proxy? user vector_bucket_name
-        vector_store_id vertex_credentials vertex_location vertex_project
-        watsonx_region_name weight
+        index_name input_cost_per_second keepalive_seconds litellm_system_prompt
+        litellm_trace_id max_completion_tokens max_file_size_mb max_retries
+        max_tokens merge_reasoning_content_in_choices? model_info n num_retries
+        order output_cost_per_second presence_penalty prompt_id
+        quality_router_config quality_router_default_model reasoning_effort
+        region_name response_format s3_bucket_name s3_encryption_key_id
+        s3_output_bucket_name s3_region_name seed stop supports_system_message
+        tag_regex tags temperature tenant_id thinking tool_choice tools top_k top_p
+        use_chat_completions_api? use_in_pass_through? use_litellm_proxy? user
+        vector_bucket_name vector_store_id vertex_credentials vertex_location
+        vertex_project watsonx_region_name weight
     """,
     "model_list[].model_info": """
-        access_groups access_via_team_ids allowed_models base_model
-        cache_creation_input_token_cost cache_read_input_token_cost created_at
-        created_by db_model? description direct_access
-        disable_background_health_check? health_check_max_tokens health_check_model
-        health_check_timeout health_check_voice input_cost_per_second
-        input_cost_per_token input_cost_per_token_above_200k_tokens key
-        litellm_provider max_input_tokens max_output_tokens max_tokens metadata mode
-        output_cost_per_second output_cost_per_token
-        output_cost_per_token_above_200k_tokens region_name supported_environments
+        access_groups access_via_team_ids allowed_models created_at created_by
+        db_model? description direct_access disable_background_health_check?
+        health_check_max_tokens health_check_model health_check_timeout
+        health_check_voice input_cost_per_second key litellm_provider
+        max_input_tokens max_output_tokens max_tokens metadata mode
+        output_cost_per_second region_name supported_environments
         supported_openai_params supports_assistant_prefill supports_audio_input
         supports_audio_output supports_computer_use supports_function_calling
         supports_parallel_function_calling supports_pdf_input

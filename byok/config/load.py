@@ -25,6 +25,7 @@ from byok.config.model import Config, General
 from byok.config.nodes import Table
 from byok.config.policies import read_policies
 from byok.config.policy_tests import read_policy_tests
+from byok.config.prices import read_prices
 from byok.config.providers import read_providers
 from byok.config.references import References, environment_table
 from byok.config.schema import check_shape
@@ -39,6 +40,7 @@ from byok.policy import names
 from byok.policy.declared import ClassTable
 from byok.policy.plans import Plans, ScopedCredentialPolicy
 from byok.policy.rules import Rule
+from byok.prices.shipped import shipped_prices
 
 
 class ConfigError(Exception):
@@ -181,6 +183,7 @@ class _Reading:
         check_master_key(general.master_key, class_table, tree, findings)
         policy_tests, test_documents = read_policy_tests(tree, refs)
         check_models(tree, entries, findings)
+        prices = read_prices(tree, entries, shipped_prices(), findings)
         found = findings.all()
         if has_errors(found):
             return Report(config=None, findings=found, verdicts=verdicts)
@@ -203,6 +206,7 @@ class _Reading:
             credential_policies=credentials,
             general=general,
             limits=limits,
+            prices=prices,
             gateway=build_gateway(
                 general, entries_table(entries), rules, credentials, class_table
             ),

@@ -100,6 +100,8 @@ def reference() -> str:
         _HEAD,
         *(_section(*each) for each in _SECTIONS),
         _shared("limits", "`limits`"),
+        _shared("prices", "`prices`"),
+        _shared("model_price", "`prices.models.NAME`"),
         _shared("provider", "`providers.NAME`"),
         _shared("credential", "`credential`"),
         _litellm(),

@@ -6,6 +6,7 @@ from enum import Enum
 
 from byok.config import Config, General
 from byok.config.limits import Limits
+from byok.core.prices import PriceTable
 from byok.policy.rules import BUILT_IN, Rule, Where
 from byok.reload.widening import placeless
 
@@ -50,6 +51,7 @@ def differences(old: Config, new: Config) -> tuple[Difference, ...]:
         *_settings(old.general, new.general),
         *_credentials(old, new),
         *_limits(old.limits, new.limits),
+        *_prices(old.prices, new.prices),
     )
 
 
@@ -107,3 +109,8 @@ def _limits(old: Limits, new: Limits) -> Iterator[Difference]:
 def _credentials(old: Config, new: Config) -> Iterator[Difference]:
     if old.credential_policies != new.credential_policies:
         yield Difference(change=Change.CHANGED, what="setting", name="credential")
+def _prices(old: PriceTable, new: PriceTable) -> Iterator[Difference]:
+    if old.version != new.version:
+        yield Difference(change=Change.CHANGED, what="setting", name="prices")
+
+

@@ -151,7 +151,7 @@ def test_settings_of_ours_are_checked(tmp_path, line, findings):
         ("{model_name: x}", ["E114:2"]),
         ("{litellm_params: {model: anthropic/x}}", ["E114:2"]),
         ("{model_name: x, litellm_params: {}}", ["E114:2"]),
-        ("{model_name: '', litellm_params: {model: anthropic/x}}", ["E117:2"]),
+        ("{model_name: '', litellm_params: {model: claude-opus-5-5}}", ["E117:2"]),
         ("{model_name: x, litellm_params: }", ["E101:2"]),
         ("x", ["E101:2"]),
     ],

@@ -140,6 +140,17 @@ def test_another_proxy_is_one_setting_that_changed(tmp_path: Path):
     assert not any("corp.example" in each for each in lines(found))
 
 
+def test_other_prices_are_one_setting_that_changed(tmp_path: Path):
+    cheaper = model("sonnet", input_cost_per_token="1e-6")
+
+    found = reviewed(
+        tmp_path, config(), config(model_list=[cheaper], prices={"multiplier": 0.9})
+    )
+
+    assert [each.name for each in found.differences] == ["prices"]
+    assert found.widenings == ()
+
+
 def test_what_changed_is_told_by_name(tmp_path: Path):
     old = config(
         rule("stays", "strip", "x-a"),
