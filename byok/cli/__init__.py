@@ -12,6 +12,10 @@ from byok.cli.program import Program
 
 # Where each command lives, and the line that `byok --help` shows for it.
 _COMMANDS: dict[str, tuple[str, str]] = {
+    "audit": (
+        "byok.cli.audit:audit",
+        "Show who changed what, and check that nothing of it was altered.",
+    ),
     "db": (
         "byok.cli.db:db",
         "Look at the store, upgrade its tables, and make backups.",

@@ -270,7 +270,7 @@ def delete(
             whose = ", ".join(names)
             click.confirm(f"Delete {whose} for good?", abort=True, err=True)
         ids = [record.token_id for record in records]
-        if not _done(lambda: store.keys.delete(ids)):
+        if not _done(lambda: store.keys.delete(ids, by=me())):
             _refuse("Nothing was deleted: one of the keys is gone already.")
     if as_json:
         out().json({"deleted_keys": ids})

@@ -55,7 +55,7 @@ class KeyStore(Protocol):
         """Replace a record by what *change* makes of it; None if it is not there."""
         ...
 
-    async def delete(self, token_ids: Sequence[str]) -> bool:
+    async def delete(self, token_ids: Sequence[str], *, by: str | None = None) -> bool:
         """Delete all of *token_ids*, or none if one of them is not there."""
         ...
 

@@ -55,7 +55,7 @@ class MemoryKeyStore:
         self._changed()
         return key
 
-    async def delete(self, token_ids: Sequence[str]) -> bool:
+    async def delete(self, token_ids: Sequence[str], *, by: str | None = None) -> bool:  # noqa: ARG002
         """Delete all of *token_ids*, or none if one of them is not there."""
         if not self._keys.keys() >= set(token_ids):
             return False

@@ -17,10 +17,13 @@ from byok.store.changes import Marks, marks_of
 from byok.store.dbpool import THREADS, DbPool
 from byok.store.engine import make_engine
 from byok.store.location import Place, Server
+from byok.store.peek import looked_at
 from byok.store.peppers import open_peppers
 from byok.store.schema import prepare
+from byok.store.sqlaudit import SqlAudit
 from byok.store.sqldecisions import SqlDecisions, SqlDecisionStore
 from byok.store.sqlkeys import SqlKeys
+from byok.store.sqlpeople import SqlPeople, SqlPeopleStore
 from byok.store.sqlpins import SqlPins, SqlPinStore
 from byok.store.sqlstore import POLL_S, ChangeWatch, SqlKeyStore
 from byok.store.sqlusage import SqlUsage, SqlUsageStore
@@ -45,6 +48,7 @@ class Store:
         decisions: SqlDecisionStore,
         pins: SqlPinStore,
         usage: SqlUsageStore,
+        people: SqlPeopleStore,
         peppers: Peppers,
         warnings: tuple[str, ...],
         engine: sa.Engine,
@@ -55,6 +59,7 @@ class Store:
         self.decisions = decisions
         self.pins = pins
         self.usage = usage
+        self.people = people
         self.peppers = peppers
         self.warnings = warnings
         self._engine = engine
@@ -97,6 +102,21 @@ def open_pins(place: Place) -> Iterator[SqlPins]:
         engine.dispose()
 
 
+@contextmanager
+def open_audit(place: Place) -> Iterator[SqlAudit]:
+    """
+    Open the audit of the store at *place* for reading, and change nothing.
+
+    Raises StoreUnavailable where there is no store yet, or one of another release.
+    """
+    with looked_at(place) as engine:
+        if engine is None:
+            raise StoreUnavailable(
+                f"{place}: there is no store here, so nothing was changed yet."
+            )
+        yield SqlAudit(engine)
+
+
 async def open_store(
     reactor: IReactorFromThreads,
     place: Place,
@@ -127,6 +147,7 @@ async def open_store(
         decisions=SqlDecisionStore(SqlDecisions(engine), pool),
         pins=SqlPinStore(SqlPins(engine), pool),
         usage=SqlUsageStore(SqlUsage(engine), pool),
+        people=SqlPeopleStore(SqlPeople(engine), pool, changed=keys.changed),
         peppers=opened.peppers,
         warnings=opened.warnings,
         engine=engine,

@@ -6,15 +6,19 @@ The command line uses this directly; a gateway calls it in the threads of
 """
 
 import dataclasses
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from hmac import compare_digest
 from typing import Any
 
 import sqlalchemy as sa
 
+from byok.core.audit import told_changes
 from byok.core.keys import VirtualKey
 from byok.store.engine import reading, writing
 from byok.store.faults import AliasTaken, KeyTaken
 from byok.store.keystore import Change, Page, Selection
+from byok.store.sqlaudit import write_audit
 from byok.store.tables import KEYS, revisions, virtual_keys
 
 _COLUMNS = virtual_keys.c
@@ -23,8 +27,11 @@ _COLUMNS = virtual_keys.c
 class SqlKeys:
     """Reads and writes key records, each call one transaction."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(
+        self, engine: sa.Engine, *, seconds: Callable[[], float] = time.time
+    ) -> None:
         self._engine = engine
+        self._seconds = seconds
 
     def maybe_by_digest(
         self, digests: Sequence[bytes], *, now: float
@@ -66,7 +73,7 @@ class SqlKeys:
         with writing(self._engine) as connection:
             _check_unique(connection, key)
             connection.execute(sa.insert(virtual_keys).values(_values(key)))
-            _mark_changed(connection)
+            self._changed(connection, None, key, by=key.created_by)
 
     def update(self, token_id: str, change: Change) -> VirtualKey | None:
         """Replace a record by what *change* makes of it; None if it is not there."""
@@ -75,25 +82,40 @@ class SqlKeys:
             row = connection.execute(sa.select(virtual_keys).where(here)).first()
             if row is None:
                 return None
-            key = change(_record(row))
+            before = _record(row)
+            key = change(before)
             _check_unique(connection, key)
             connection.execute(sa.update(virtual_keys).where(here).values(_values(key)))
-            _mark_changed(connection)
+            self._changed(connection, before, key, by=key.updated_by)
         return key
 
-    def delete(self, token_ids: Sequence[str]) -> bool:
+    def delete(self, token_ids: Sequence[str], *, by: str | None = None) -> bool:
         """Delete all of *token_ids*, or none if one of them is not there."""
         wanted = set(token_ids)
         with writing(self._engine) as connection:
             here = _COLUMNS.token_id.in_(wanted)
-            found = connection.scalar(
-                sa.select(sa.func.count()).select_from(virtual_keys).where(here)
-            )
-            if found != len(wanted):
+            query = sa.select(virtual_keys).where(here)
+            found = [_record(row) for row in connection.execute(query)]
+            if len(found) != len(wanted):
                 return False
-            connection.execute(sa.delete(virtual_keys).where(here))
-            _mark_changed(connection)
+            self.delete_within(connection, found, by=by)
         return True
+
+    def delete_within(
+        self, connection: sa.Connection, keys: Sequence[VirtualKey], *, by: str | None
+    ) -> None:
+        """Delete *keys* in a transaction that somebody else has begun."""
+        for key in sorted(keys, key=lambda key: key.token_id):
+            here = _COLUMNS.token_id == key.token_id
+            connection.execute(sa.delete(virtual_keys).where(here))
+            self._changed(connection, key, None, by=by)
+
+    def owned(self, connection: sa.Connection, **owner: str) -> list[VirtualKey]:
+        """Return the keys of an *owner*, a `user_id` or a `team_id`, within one."""
+        query = sa.select(virtual_keys).where(
+            *(_COLUMNS[name] == value for name, value in owner.items())
+        )
+        return [_record(row) for row in connection.execute(query)]
 
     def page(self, selection: Selection) -> Page:
         """List keys."""
@@ -127,6 +149,55 @@ class SqlKeys:
         with reading(self._engine) as connection:
             return {str(name): int(count) for name, count in connection.execute(query)}
 
+    def _changed(
+        self,
+        connection: sa.Connection,
+        before: VirtualKey | None,
+        after: VirtualKey | None,
+        *,
+        by: str | None,
+    ) -> None:
+        """Have others notice a change, and write down who made it."""
+        mark_changed(connection)
+        key = before if after is None else after
+        if key is None:
+            return
+        action = _action(before, after)
+        was, now = told_changes(before, after)
+        if action == _UPDATE and not now:
+            return
+        write_audit(
+            connection,
+            at=self._seconds(),
+            actor=_ITSELF if action == _REDIGEST else by,
+            action=action,
+            subject=f"key:{key.token_id}",
+            before=was,
+            after=now,
+        )
+
+
+_UPDATE = "key.update"
+_REDIGEST = "key.redigest"
+_ITSELF = "byok"
+
+
+def _action(before: VirtualKey | None, after: VirtualKey | None) -> str:
+    if before is None:
+        return "key.create"
+    if after is None:
+        return "key.delete"
+    if before.pepper_id != after.pepper_id and before.updated_at == after.updated_at:
+        # By the gateway itself, as the key was used.
+        return _REDIGEST
+    if before.key_name != after.key_name or (
+        not compare_digest(before.digest, after.digest)
+    ):
+        return "key.regenerate"
+    if before.blocked != after.blocked:
+        return "key.block" if after.blocked else "key.unblock"
+    return _UPDATE
+
 
 def _check_unique(connection: sa.Connection, key: VirtualKey) -> None:
     others = sa.select(sa.literal(1)).where(_COLUMNS.token_id != key.token_id)
@@ -138,7 +209,8 @@ def _check_unique(connection: sa.Connection, key: VirtualKey) -> None:
         raise AliasTaken
 
 
-def _mark_changed(connection: sa.Connection) -> None:
+def mark_changed(connection: sa.Connection) -> None:
+    """Have every gateway forget what it knows by heart of who may do what."""
     connection.execute(
         sa.update(revisions)
         .where(revisions.c.subject == KEYS)

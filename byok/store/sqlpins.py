@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from byok.core.pinning import UNKNOWN, KnownKey, merged, pin_name
 from byok.store.dbpool import DbPool
 from byok.store.engine import reading, writing
+from byok.store.sqlaudit import write_audit
 from byok.store.tables import provider_keys
 
 _MOST = 100_000
@@ -98,6 +99,15 @@ class SqlPins:
             if row.owner is not None:
                 values = {"owner": None, "released_by": by, "released_at": now}
                 connection.execute(sa.update(provider_keys).where(here).values(values))
+                write_audit(
+                    connection,
+                    at=now,
+                    actor=by,
+                    action="pin.release",
+                    subject=f"pin:{pin_name(row.digest)}",
+                    before={"owner": row.owner},
+                    after={"owner": None},
+                )
             return _pin(row)
 
 

@@ -56,10 +56,10 @@ class SqlKeyStore:
             partial(self._keys.update, token_id, change), after=self.changed
         )
 
-    async def delete(self, token_ids: Sequence[str]) -> bool:
+    async def delete(self, token_ids: Sequence[str], *, by: str | None = None) -> bool:
         """Delete all of *token_ids*, or none if one of them is not there."""
         return await self._pool.run(
-            partial(self._keys.delete, token_ids), after=self.changed
+            partial(self._keys.delete, token_ids, by=by), after=self.changed
         )
 
     async def page(self, selection: Selection) -> Page:

@@ -185,7 +185,7 @@ class KeyAdmin:
                 )
             records.append(record)
         ids = [record.token_id for record in records]
-        if not await self._store.delete(ids):
+        if not await self._store.delete(ids, by=BY):
             return _NOT_FOUND
         for record in records:
             self._note("deleted", record)

@@ -623,7 +623,7 @@ class VanishingStore(MemoryKeyStore):
         """Find nothing to change."""
         return
 
-    async def delete(self, token_ids):
+    async def delete(self, token_ids, *, by=None):
         """Find nothing to delete."""
         return False
 
