@@ -8,6 +8,7 @@ and what speaks for the provider's own host or network rather than its answer.
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 
 from byok.core.facts import Headers
 from byok.core.secret import Secret
@@ -61,6 +62,8 @@ _OURS_PREFIXES = (b"x-byok-", b"x-litellm-")
 
 _PREFIXES = (*_OF_THE_HOST_PREFIXES, *_OF_THE_NETWORK_PREFIXES, *_OURS_PREFIXES)
 
+_DROPPED = _FRAMING | _COOKIES | _OF_THE_HOST | _OF_THE_NETWORK
+
 # The organisation's affairs, told to the caller only where the caller pays.
 _OF_THE_PAYER = frozenset(
     {b"anthropic-organization-id", b"openai-organization", b"openai-project"}
@@ -99,17 +102,36 @@ def relayed_headers(
     field that repeats one of *secrets* is dropped, and so is one with bytes that
     have no place in a header.
     """
-    dropped = _FRAMING | _COOKIES | _OF_THE_HOST | _OF_THE_NETWORK | set(nominated)
-    prefixes: tuple[bytes, ...] = _PREFIXES
-    if org_pays:
-        dropped |= _OF_THE_PAYER
-        prefixes = (*prefixes, *_OF_THE_PAYER_PREFIXES)
-    return tuple(
-        (name, value)
-        for name, value in fields
-        if name not in dropped
-        and not name.startswith(prefixes)
-        and _TOKEN.fullmatch(name)
-        and _VALUE.fullmatch(value)
-        and not any(secret.reveal_bytes() in value for secret in secrets if secret)
+    passes = _passes_where_org_pays if org_pays else _passes
+    relayed = [
+        field
+        for field in fields
+        if passes(field[0])
+        and _VALUE.fullmatch(field[1])
+        and not (nominated and field[0] in nominated)
+    ]
+    values = [secret.reveal_bytes() for secret in secrets if secret]
+    if values:
+        relayed = [
+            field for field in relayed if not any(each in field[1] for each in values)
+        ]
+    return tuple(relayed)
+
+
+# Providers send the same names with every answer.
+@lru_cache(maxsize=1024)
+def _passes(name: bytes) -> bool:
+    return (
+        name not in _DROPPED
+        and not name.startswith(_PREFIXES)
+        and _TOKEN.fullmatch(name) is not None
+    )
+
+
+@lru_cache(maxsize=1024)
+def _passes_where_org_pays(name: bytes) -> bool:
+    return (
+        name not in _OF_THE_PAYER
+        and not name.startswith(_OF_THE_PAYER_PREFIXES)
+        and _passes(name)
     )
