@@ -38,7 +38,7 @@ class Front:
     def __init__(self, current: Current, *, live: LiveSecrets) -> None:
         self._current = current
         self._live = live
-        self._harmless = Harmless()
+        self._harmless, self._secret = Harmless(), Harmless()
         self._classify = current.generation.classify
         self._answering: set[Deferred[None]] = set()
         self._is_stopping = False
@@ -103,14 +103,18 @@ class Front:
         classify = self._current.generation.classify
         if classify is not self._classify:
             # What is harmless by one configuration may be a key by the next.
-            self._classify, self._harmless = classify, Harmless()
+            self._classify = classify
+            self._harmless, self._secret = Harmless(), Harmless()
         found = []
-        for name, value in self._harmless.unknown(headers):
-            kind = classify(name, value)
-            if value and (kind.is_credential or kind.cls == COOKIE):
-                found.append(Secret.from_bytes(without_scheme(value)))
-            else:
-                self._harmless.note((name, value))
+        for field in self._harmless.unknown(headers):
+            name, value = field
+            if self._secret.unknown((field,)):
+                kind = classify(name, value)
+                if not value or not (kind.is_credential or kind.cls == COOKIE):
+                    self._harmless.note(field)
+                    continue
+                self._secret.note(field)
+            found.append(Secret.from_bytes(without_scheme(value)))
         return found
 
     async def _visit(self, client: Downstream, generation: Generation) -> None:
