@@ -232,6 +232,8 @@ _REPLACED: dict[Section, dict[str, str]] = {
         "user_header_mappings": "name the one header in user_header_name",
     },
     Section.LITELLM: {
+        "cost_discount_config": "write a multiplier under prices",
+        "cost_margin_config": "write a multiplier under prices",
         "forward_traceparent_to_llm_provider": "forward tracing with a policy",
         "set_verbose": "set LITELLM_LOG=DEBUG, or start with --log-level debug",
     },
@@ -242,8 +244,6 @@ _REPLACED: dict[Section, dict[str, str]] = {
     },
 }
 
-        "cost_discount_config": "write a multiplier under prices",
-        "cost_margin_config": "write a multiplier under prices",
 # Settings that have no effect here although somebody may count on them.
 _PROTECTS: dict[Section, dict[str, str]] = {
     Section.TOP: {

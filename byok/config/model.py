@@ -16,15 +16,15 @@ from byok.core.egress import EgressProxy
 from byok.core.exchange import Gateway
 from byok.core.pinning import NO_PINNING, Pinning
 from byok.core.policy_tests.cases import Suite
-from byok.core.providers import Origin
 from byok.core.prices import PriceTable
+from byok.core.providers import Origin
 from byok.core.routing import Deployment
 from byok.core.secret import Secret
 from byok.policy.assertions import Assertion
 from byok.policy.plans import ScopedCredentialPolicy
 from byok.policy.rules import Rule
-
 from byok.prices.shipped import shipped_prices
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class General:
@@ -95,11 +95,11 @@ class Config:
     assertions: tuple[Assertion, ...] = field(default=(), repr=False)
     teams: frozenset[str] = frozenset()
     limits: Limits = field(default_factory=Limits)
-
-    @property
     prices: PriceTable = field(
         default_factory=lambda: PriceTable(shipped_prices()), repr=False, compare=False
     )
+
+    @property
     def master_key(self) -> Secret | None:
         """The operator's key; None for a single user, and before it is generated."""
         return self.general.master_key

@@ -106,11 +106,11 @@ def _limits(old: Limits, new: Limits) -> Iterator[Difference]:
             )
 
 
-def _credentials(old: Config, new: Config) -> Iterator[Difference]:
-    if old.credential_policies != new.credential_policies:
-        yield Difference(change=Change.CHANGED, what="setting", name="credential")
 def _prices(old: PriceTable, new: PriceTable) -> Iterator[Difference]:
     if old.version != new.version:
         yield Difference(change=Change.CHANGED, what="setting", name="prices")
 
 
+def _credentials(old: Config, new: Config) -> Iterator[Difference]:
+    if old.credential_policies != new.credential_policies:
+        yield Difference(change=Change.CHANGED, what="setting", name="credential")
