@@ -5,9 +5,10 @@ The store, the guard and what is known of keys by heart outlive every configurat
 all else is made anew for each and let go with it.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 from twisted.internet.defer import gatherResults
@@ -22,7 +23,7 @@ from byok.store.opening import Store
 from byok.store.pins import PinLookup
 from byok.upstream.guard import EgressGuard
 from byok.upstream.provider import Providers
-from byok.web.access import AccessLog
+from byok.web.access import AccessLog, AccessRecord
 from byok.web.admin import Admin
 from byok.web.admin_guard import admin_carriers
 from byok.web.admin_keys import KeyAdmin
@@ -31,9 +32,11 @@ from byok.web.decisions import DecisionLog, Decisions
 from byok.web.generation import Generation
 from byok.web.health import Health
 from byok.web.identity import Identity
+from byok.web.meters import Meters
+from byok.web.metrics import Collect, Metrics, Readers
 from byok.web.models import Models
 from byok.web.pins import Pins
-from byok.web.places import Places
+from byok.web.places import Place, Places
 from byok.web.proxy import Proxy
 from byok.web.whoami import WhoAmI
 from byok.wire.limits import ClientLimits, ServerLimits
@@ -45,8 +48,8 @@ class Lasting:
     What one process has once, whatever its configuration says.
 
     *clock* measures how long something lasts and may start anywhere; *wall* is the
-    time of day, by which keys expire and records are dated. *is_leaving* says whether
-    it is about to end.
+    time of day, by which keys expire and records are dated. *collect* sums up what all
+    processes have counted. *is_leaving* says whether it is about to end.
     """
 
     reactor: Any = field(repr=False)
@@ -56,6 +59,8 @@ class Lasting:
     store: Store
     guard: EgressGuard
     decisions: DecisionLog
+    meters: Meters
+    collect: Collect
     explain_each: bool = False
     is_leaving: Callable[[], bool] = lambda: False
 
@@ -164,14 +169,14 @@ class Assembly:
                 is_leaving=lasting.is_leaving,
             ),
             whoami=WhoAmI(gateway=gateway, identity=identity),
-            more=(admin.find, decisions.find),
+            more=(admin.find, decisions.find, *self._metrics(config)),
         )
         access = AccessLog(
             clock=lasting.clock,
             wall=lasting.wall,
             user_header=config.user_header_name,
             generation=name,
-            closed=lasting.decisions.take,
+            closed=self._closed(config),
         )
         self._open.add(providers)
         made = Generation(
@@ -186,6 +191,36 @@ class Assembly:
             let_go=partial(self._let_go, config.secrets, providers),
         )
         return replace(config, gateway=gateway), made
+
+    @property
+    def provider_connections(self) -> int:
+        """How many connections to providers there are, of every generation."""
+        return sum(each.open_connections for each in self._open)
+
+    def _closed(self, config: Config) -> Callable[[AccessRecord], None]:
+        """Return what takes note of every exchange that is over."""
+        decisions, meters = self._lasting.decisions, self._lasting.meters
+        if not config.general.metrics.is_on:
+            return decisions.take
+
+        def take(record: AccessRecord) -> None:
+            decisions.take(record)
+            meters.take(record)
+
+        return take
+
+    def _metrics(self, config: Config) -> Iterator[Callable[[bytes], Place | None]]:
+        """Yield what finds `/metrics`, where *config* wants that."""
+        setting = config.general.metrics
+        if setting.is_on:
+            # What it imports is not everywhere.
+            exposition = import_module("byok.web.exposition")
+            readers = Readers(
+                anybody=setting.anybody,
+                master_key=config.master_key,
+                carriers=admin_carriers(config.key_header_name),
+            )
+            yield Metrics(self._lasting.collect, exposition.written, readers).find
 
     async def close(self) -> None:
         """Close every idle connection, of generations in use and still on their way."""

@@ -8,7 +8,7 @@ Everything is built here and handed to whoever uses it. Nothing is opened before
 import shlex
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from twisted.logger import ILogObserver, Logger, LogLevel
 from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 
+from byok import __version__
 from byok.assembly import Lasting, server_limits
 from byok.config import Config, examine, with_master_key
 from byok.config.kept import Kept
@@ -39,6 +40,7 @@ from byok.config.limits import FILES_BESIDE, Limits, files_for
 from byok.config.listeners import Listener
 from byok.core import carriers
 from byok.core.errors import ByokError
+from byok.core.metrics import Tally
 from byok.logs.live import LiveSecrets
 from byok.reload.hangup import HangUp
 from byok.reload.reloading import Reloading, Reread
@@ -49,6 +51,7 @@ from byok.web.banner import Listening, banner, listening_at
 from byok.web.decisions import DecisionLog, decision_log
 from byok.web.front import Front
 from byok.web.leaving import Leaving
+from byok.web.meters import Meters, Reading
 from byok.web.renewals import Renewals
 from byok.wire.certificates import CertificateFiles, ServerCertificate
 from byok.wire.deadlines import Deadlines
@@ -74,6 +77,7 @@ class Member(Protocol):
     tells: bool
     hurry: Callable[[], None]
     reload: Callable[[int, Kept, bool, str], Awaitable[bool]] | None
+    tally: Callable[[], Tally]
 
     def join(self) -> None:
         """Begin to listen to whoever keeps them together."""
@@ -83,6 +87,14 @@ class Member(Protocol):
 
     def took_up(self, number: int, kept: Kept) -> None:
         """Say by which configuration requests are answered here from now on."""
+
+    def collect(self, own: Tally) -> Awaitable[Tally]:
+        """Return the sum of *own* and of what all others have counted."""
+        ...
+
+    def leave(self, last: Tally) -> Awaitable[None]:
+        """Say what was counted here in all; return when that is heard."""
+        ...
 
     def listen(
         self, at: int, endpoint: str, factory: IProtocolFactory
@@ -108,7 +120,8 @@ class GatewayService(MultiService):
     configuration again for a reload, or what was kept of its files. *wall* is the time
     of day; the *reactor*'s own time need not be that. As a *member* it is one of
     several, whose sockets somebody else opened, and *handed* is the number that their
-    configuration has, where that was handed over.
+    configuration has, where that was handed over. *lines_dropped* are lines of the log
+    that nobody will read.
     """
 
     def __init__(
@@ -125,6 +138,7 @@ class GatewayService(MultiService):
         wall: Callable[[], float] = time.time,
         member: Member | None = None,
         handed: int | None = None,
+        lines_dropped: Callable[[], int] = lambda: 0,
     ) -> None:
         super().__init__()
         self._config = config
@@ -146,6 +160,9 @@ class GatewayService(MultiService):
         self._leaving: Leaving | None = None
         self._renewals = Renewals(clock=self._clock)
         self._serving: Serving | None = None
+        self._front: Front | None = None
+        self._meters = Meters(self._clock, readings=self._readings)
+        self._lines_dropped = lines_dropped
         self._has_stopped = False
         self._is_in_a_hurry = False
         self._hang_up = HangUp(reactor, wish=self._hung_up, end=self._end)
@@ -221,6 +238,8 @@ class GatewayService(MultiService):
             store=store,
             guard=self._guard,
             decisions=decisions,
+            meters=self._meters,
+            collect=self._collected,
             explain_each=self._explain_each,
             is_leaving=lambda: self._has_stopped,
         )
@@ -233,7 +252,7 @@ class GatewayService(MultiService):
             spread=None if self._member is None else self._member.spread_reload,
             number=self._handed or 1,
         )
-        front = Front(self._reloading.current, live=self._live)
+        self._front = front = Front(self._reloading.current, live=self._live)
         self._serving = Serving(
             handler=front.take,
             refuse=front.refuse,
@@ -254,7 +273,31 @@ class GatewayService(MultiService):
             self._member.reload = self._followed
             if self._handed is None:
                 self._member.took_up(self._reloading.number, config.kept)
+            self._member.tally = self._meters.tally
             self._member.ready()
+
+    async def _collected(self) -> Tally:
+        """Return what is counted here and in every process beside this one."""
+        tally = self._meters.tally()
+        return tally if self._member is None else await self._member.collect(tally)
+
+    def _readings(self) -> Iterator[Reading]:
+        """Yield what others count by themselves, as it is now."""
+        yield "byok_guard_trips", (), self._guard.trips
+        yield "byok_log_lines_dropped", (), self._lines_dropped()
+        if self._serving is not None:
+            yield "byok_connections_open", (), self._serving.open_connections
+        if self._front is not None:
+            yield "byok_exchanges_open", (), self._front.answering
+        if self._decisions is not None:
+            yield from _of_decisions(self._decisions)
+        reloading = self._reloading
+        if reloading is not None:
+            yield "byok_provider_connections_open", (), reloading.provider_connections
+            for result, count in reloading.counts.items():
+                yield "byok_reloads", (result,), count
+            generation = reloading.config.gateway.generation, __version__
+            yield "byok_generation_workers", generation, 1
 
     async def _followed(
         self,
@@ -284,6 +327,8 @@ class GatewayService(MultiService):
             await self._reloading.stop()
         if self._decisions is not None:
             await self._decisions.stop()
+        if self._member is not None:
+            await self._member.leave(self._meters.tally())
         if self._store is not None:
             await self._store.close()
         self._hang_up.stop()
@@ -373,6 +418,14 @@ class GatewayService(MultiService):
         else:
             _log.failure("byok could not start", failure)
         self._fail()
+
+
+def _of_decisions(decisions: DecisionLog) -> Iterator[Reading]:
+    if decisions.behind is not None:
+        yield "byok_decision_records", ("written",), decisions.behind.written
+        yield "byok_decision_records", ("dropped",), decisions.behind.dropped
+    for each in decisions.shadows.counts:
+        yield "byok_policy_shadow_diff", (each.rule, each.would), each.count
 
 
 def _limits(limits: Limits, *, tells: bool) -> ServerLimits:

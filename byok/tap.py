@@ -178,6 +178,7 @@ def makeService(options: Options) -> IService:
         reread=partial(examine, path, listen=options.listeners or None),
         member=member,
         handed=None if handed is None else handed.number,
+        lines_dropped=lambda: writer.dropped,
     )
     # A worker may hear it from everybody who knows its process. Its supervisor alone
     # says that it is meant twice.

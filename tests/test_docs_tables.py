@@ -9,6 +9,7 @@ import yaml
 
 from byok.config import examine
 from byok.config.litellm import LITELLM_KEYS, Section, Verdict
+from byok.core.metrics import FAMILIES, Kind
 from byok.policy import classes, slot
 from byok.policy.floor import FLOOR
 from byok.policy.rules import Action
@@ -104,6 +105,7 @@ def test_the_guide_names_every_pack() -> None:
 # -- LiteLLM ----------------------------------------------------------------------
 
 LITELLM = page_at("docs/coming-from-litellm.md")
+METRICS = page_at("docs/metrics.md")
 
 
 def test_the_verdicts_told_are_those_given() -> None:
@@ -187,6 +189,18 @@ def test_every_field_of_the_access_event_is_told() -> None:
     fields = set(record.fields(now=1.0)) - {"event"}
 
     assert set(first_words(OPERATIONS, "field", "means")) == fields
+
+
+def test_every_metric_is_told_with_its_labels() -> None:
+    told = {
+        row[0].strip("`"): tuple(re.findall(r"`([^`]+)`", row[1]))
+        for row in METRICS.rows("metric", "labels", "what")
+    }
+
+    assert told == {
+        f"{each.name}{'_total' * (each.kind is Kind.COUNTER)}": each.labels
+        for each in FAMILIES
+    }
 
 
 def test_every_event_is_told() -> None:

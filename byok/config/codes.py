@@ -82,6 +82,7 @@ CODES: dict[str, Code] = {
         ("E161", "a store that cannot be used"),
         ("E162", "a deployment id used twice"),
         ("E163", "an unknown provider"),
+        ("E164", "metrics without what they are written with"),
         ("E170", "a price that cannot be used"),
         ("E201", "two rules of one tier with one id"),
         ("E202", "a rule without an id, or a document without a name"),

@@ -10,6 +10,7 @@ from byok.config import listeners
 from byok.config.egress import read_egress_proxy
 from byok.config.findings import Findings
 from byok.config.listeners import Listener, ListenerError
+from byok.config.metrics import read_metrics
 from byok.config.model import General
 from byok.config.nodes import Items, Leaf, Node, Table, is_null
 from byok.config.pinning import read_pinning
@@ -79,6 +80,7 @@ def read_general(tree: Table, refs: References, listen: Sequence[Listener]) -> G
         pinning=read_pinning(section),
         egress_proxy=read_egress_proxy(section, refs),
         allow_plaintext_loopback=is_true(section, "allow_plaintext_loopback"),
+        metrics=read_metrics(tree, refs.findings),
         json_logs=is_true(tree.table("litellm_settings"), "json_logs"),
         reload_may_widen=is_true(section.table("reload"), "allow_widening"),
     )

@@ -126,6 +126,10 @@ _SILENCE = (
     "a silent stream is cut after limits.stream_idle_s (600 s, so that the client's own"
     " 300 s decide first)"
 )
+_METRICS = (
+    "/metrics is switched on by the word prometheus, and has names of byok's; no other"
+    " word counts"
+)
 _KEYS_ONLY = "callers are known by their byok key alone"
 
 _UNSAFE: dict[Section, dict[str, str]] = {
@@ -197,6 +201,12 @@ _DIFFERS: dict[Section, dict[str, str]] = {
         "forward_llm_provider_auth_headers": (
             "it covers API keys and logins alike, goes to the provider's own hosts"
             " only, and an explicit false wins over a true in the other section"
+        ),
+        "callbacks": _METRICS,
+        "failure_callback": _METRICS,
+        "success_callback": _METRICS,
+        "require_auth_for_metrics_endpoint": (
+            "without a word of it /metrics is for the master key"
         ),
         "budget_exceeded_status_code": "a spent budget will answer 429",
         "drop_params": _BYTES,

@@ -48,7 +48,7 @@ NO_EFFECT: dict[str, str] = {
     """,
     "litellm_settings": """
         aiohttp_trust_env? allowed_fails anthropic_beta_headers api_base api_key
-        cache cache_params callback_settings callbacks content_policy_fallbacks
+        cache cache_params callback_settings content_policy_fallbacks
         context_window_fallbacks cooldown_time credential_list
         custom_prometheus_metadata_labels custom_prometheus_tags custom_provider_map
         default_fallbacks default_vertex_config disable_add_prefix_to_prompt?
@@ -58,14 +58,13 @@ NO_EFFECT: dict[str, str] = {
         disable_hf_tokenizer_download? disable_stop_sequence_limit?
         enable_json_schema_validation? enable_key_alias_format_validation?
         enable_loadbalancing_on_batch_endpoints? enable_preview_features?
-        failure_callback fallbacks force_ipv4? global_disable_no_log_param?
+        fallbacks force_ipv4? global_disable_no_log_param?
         langfuse_default_tags max_ui_session_budget mcp_aliases model_alias_map
         model_fallbacks num_retries num_retries_per_request priority_reservation
         prometheus_initialize_budget_metrics prometheus_metrics_config
         public_model_groups public_model_groups_links redact_messages_in_exceptions?
-        redact_user_api_key_info? require_auth_for_metrics_endpoint? retry_policy
-        s3_callback_params service_callbacks store_audit_logs? success_callback
-        tag_budget_config telemetry? token turn_off_message_logging?
+        redact_user_api_key_info? retry_policy s3_callback_params service_callbacks
+        store_audit_logs? tag_budget_config telemetry? token turn_off_message_logging?
         use_chat_completions_url_for_anthropic_messages?
     """,
     "router_settings": """

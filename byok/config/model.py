@@ -9,6 +9,7 @@ from byok.config.findings import Finding
 from byok.config.kept import Kept
 from byok.config.limits import Limits
 from byok.config.listeners import Listener
+from byok.config.metrics import NO_METRICS, MetricsSetting
 from byok.config.recording import KEPT
 from byok.config.sources import Source
 from byok.config.verdicts import Judged
@@ -49,6 +50,7 @@ class General:
     pinning: Pinning = NO_PINNING
     egress_proxy: EgressProxy | None = None
     allow_plaintext_loopback: bool = False
+    metrics: MetricsSetting = NO_METRICS
     json_logs: bool = False
     reload_may_widen: bool = False
 

@@ -96,6 +96,10 @@ def _settings(old: General, new: General) -> Iterator[Difference]:
             yield Difference(
                 change=Change.CHANGED, what="setting", name=f"general_settings.{name}"
             )
+    if old.metrics != new.metrics:
+        yield Difference(
+            change=Change.CHANGED, what="setting", name="litellm_settings.callbacks"
+        )
 
 
 def _limits(old: Limits, new: Limits) -> Iterator[Difference]:

@@ -82,6 +82,7 @@ class Reloading:
         self._spread = spread
         self._turn = DeferredLock()
         self.number = number
+        self.counts = {"done": 0, "refused": 0}
         self._watch = ConfigWatch(
             lambda: [each.shown for each in changed(self.config.sources)],
             clock=lasting.clock,
@@ -95,6 +96,11 @@ class Reloading:
             config, self._assembly.links(config), number=number
         )
         self.current = Current(first)
+
+    @property
+    def provider_connections(self) -> int:
+        """How many connections to providers there are."""
+        return self._assembly.provider_connections
 
     def start(self) -> None:
         """Begin to look for changes on disk."""
@@ -214,6 +220,7 @@ class Reloading:
 
     def _tell(self, found: Review, obstacle: Refusal | None, *, by: str) -> None:
         generation = self.config.gateway.generation
+        self.counts["done" if obstacle is None else "refused"] += 1
         if obstacle is None:
             _log.info(
                 "reloaded, {generation} is in use now (asked by {by})",

@@ -160,6 +160,8 @@ def _allowed(old: General, new: General) -> Iterator[Widening]:
         yield Widening(kind="setting", text="the master key opens models")
     if new.reload_may_widen and not old.reload_may_widen:
         yield Widening(kind="setting", text="a reload by SIGHUP may widen what leaves")
+    if new.metrics.anybody and not old.metrics.anybody:
+        yield Widening(kind="setting", text="anybody may read /metrics")
     if _admits_more(old.pinning, new.pinning):
         text = "more provider keys may be used: general_settings.byok asks for less"
         yield Widening(kind="setting", text=text)

@@ -50,6 +50,11 @@ class Providers:
         """How many requests the guard stopped; anything but 0 is a fault of ours."""
         return self._guard.trips
 
+    @property
+    def open_connections(self) -> int:
+        """How many connections to providers there are, idle ones included."""
+        return self._links.pool.open_connections
+
     def prepare(self, deployments: Collection[Deployment]) -> None:
         """Read every CA file now: a bad one stops the start and not a request."""
         for deployment in deployments:

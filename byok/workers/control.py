@@ -31,6 +31,11 @@ class Control(LineOnlyReceiver):
         self._lost = lost
         self._is_open = True
 
+    @property
+    def is_open(self) -> bool:
+        """Is there another end?"""
+        return self._is_open
+
     def tell(self, **message: object) -> None:
         """Send a message, if somebody is there."""
         if self._is_open and self.transport is not None:

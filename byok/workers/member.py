@@ -8,14 +8,23 @@ from typing import Any, cast
 
 from twisted.internet import tcp, unix
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IListeningPort,
+    IProtocolFactory,
+    IReactorTime,
+)
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from byok.config.kept import Kept
+from byok.core.metrics import Tally
 from byok.workers.control import Control, Message, connect
 from byok.workers.handover import Handover, receive
 from byok.workers.sockets import BACKLOG
+
+_TOLD_EVERY_S = 1.0
+_PARTING_S = 1.0
 
 _log = Logger(namespace="byok.workers")
 
@@ -79,7 +88,8 @@ class Member:
     Speaks with the supervisor.
 
     *stop* is called when the worker is to end, also because its supervisor is gone;
-    *hurry* when it is to wait for nobody. *reload* is set by whoever can.
+    *hurry* when it is to wait for nobody. *reload* is set by whoever can, and *tally*
+    by whoever counts: it is told every second, so that little of it dies with us.
     """
 
     def __init__(
@@ -93,6 +103,10 @@ class Member:
         self.announces = membership.announces
         self.tells = membership.tells
         self.hurry: Callable[[], None] = lambda: None
+        self.tally: Callable[[], Tally] = dict
+        self._told_last: Tally = {}
+        self._telling: IDelayedCall | None = None
+        self._parted: Deferred[None] | None = None
         self.reload: Reload | None = None
 
     def join(self) -> None:
@@ -104,6 +118,7 @@ class Member:
     def ready(self) -> None:
         """Say that requests are answered here."""
         self._control.tell(ready=True)
+        self._tell_counts()
 
     def listen(
         self, at: int, endpoint: str, factory: IProtocolFactory
@@ -139,13 +154,42 @@ class Member:
 
     async def spread_reload(self, *, may_widen: bool) -> Message:
         """Let every other worker reload; return how many of how many did."""
+        return await self._ask("reload", may_widen=may_widen)
+
+    async def collect(self, own: Tally) -> Tally:
+        """Return the sum of *own* and of what all others have counted."""
+        told = await self._ask("collect", tally=own)
+        return dict(told["tally"])
+
+    async def leave(self, last: Tally) -> None:
+        """Say what was counted here in all; return when that was heard."""
+        if self._telling is not None and self._telling.active():
+            self._telling.cancel()
+        if not self._control.is_open:
+            return
+        parted: Deferred[None] = Deferred()
+        self._parted = parted
+        parted.addTimeout(_PARTING_S, self._reactor, onTimeoutCancel=lambda *_: None)
+        self._control.tell(left=last)
+        await parted
+
+    def _tell_counts(self) -> None:
+        tally = self.tally()
+        if tally != self._told_last:
+            self._told_last = tally
+            self._control.tell(tallied=0, tally=tally)
+        self._telling = IReactorTime(self._reactor).callLater(
+            _TOLD_EVERY_S, self._tell_counts
+        )
+
+    def _ask(self, what: str, **more: object) -> Deferred[Message]:
         number = len(self._asked) + 1
         while number in self._asked:
             number += 1
         answered: Deferred[Message] = Deferred()
         self._asked[number] = answered
-        self._control.tell(reload=number, may_widen=may_widen)
-        return await answered
+        self._control.tell(**{what: number}, **more)
+        return answered
 
     def _told(self, message: Message) -> None:
         match message:
@@ -160,6 +204,10 @@ class Member:
                 )
                 doing.addErrback(_failed)
                 doing.addCallback(lambda did: self._control.tell(did=number, ok=did))
+            case {"do": "tally", "id": number}:
+                self._control.tell(tallied=number, tally=self.tally())
+            case {"do": "part"} if self._parted is not None and not self._parted.called:
+                self._parted.callback(None)
             case {"answer": number, **told}:
                 self._asked.pop(number).callback(told)
 

@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from byok.config.listeners import Listener
 from byok.reload.hangup import HangUp
 from byok.workers.control import Message
+from byok.workers.counts import Counts
 from byok.workers.handover import Handover
 from byok.workers.process import Worker
 from byok.workers.sockets import Opened, Sockets
@@ -104,6 +105,7 @@ class Supervisor(Service):
         self._alive: set[Worker] = set()
         self._asked: dict[int, _Asked] = {}
         self._numbers = 0
+        self._counts: Counts[Worker] = Counts(self._clock)
         self._waiting_for: dict[Worker, Deferred[bool]] = {}
         self._rolling: Deferred[None] | None = None
         self._is_stopping = False
@@ -249,6 +251,14 @@ class Supervisor(Service):
                 worker.serves = self._accepted = packed
             case {"reload": number, "may_widen": may_widen}:
                 self._spread_reload(worker, number, may_widen=may_widen)
+            case {"tallied": int(number), "tally": dict(tally)}:
+                self._counts.said(worker, tally, to=number)
+            case {"left": dict(tally)}:
+                self._counts.said(worker, tally)
+                worker.tell(do="part")
+            case {"collect": number, "tally": dict(tally)}:
+                self._counts.said(worker, tally)
+                self._collect(worker, number)
             case {"did": number, "ok": ok}:
                 asked = self._asked.get(number)
                 if asked is not None:
@@ -256,6 +266,7 @@ class Supervisor(Service):
 
     def _ended(self, worker: Worker, code: int) -> None:
         self._alive.discard(worker)
+        self._counts.ended(worker, lost=not (self._is_stopping or worker.is_retired))
         self._heard_from(worker, is_ready=False)
         for asked in tuple(self._asked.values()):
             asked.heard(worker, ok=True)  # Its successor reads the new one.
@@ -321,6 +332,14 @@ class Supervisor(Service):
         for each in tuple(others):
             self._tell_to_follow(each, mine, may_widen=may_widen)
         asked.finish_if_complete()
+
+    def _collect(self, worker: Worker, number: int) -> None:
+        """Tell *worker* what it and all others have counted."""
+        self._counts.ask(
+            [each for each in self._alive if each.is_ready and each is not worker],
+            lambda other, asked: other.tell(do="tally", id=asked),
+            lambda total: worker.tell(answer=number, tally=total),
+        )
 
     def _tell_to_follow(self, worker: Worker, number: int, *, may_widen: bool) -> None:
         worker.tell(do="reload", id=number, may_widen=may_widen, by=self._accepted)

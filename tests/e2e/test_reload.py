@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from weakref import WeakSet
@@ -358,7 +359,8 @@ class ManyReloads(House):
 
     def _made(self) -> GatewayService:
         service = super()._made()
-        service._reread = lambda: examine(
+        service._reread = partial(
+            examine,
             service._config.path,
             environ=ENVIRONMENT,
             listen=["tcp:0:interface=127.0.0.1"],

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import ClassVar
 
 import yaml
@@ -220,7 +221,8 @@ class CrowdTests(Slow):
 class ReloadTests(Slow):
     def _made(self) -> GatewayService:
         service = super()._made()
-        service._reread = lambda: examine(
+        service._reread = partial(
+            examine,
             service._config.path,
             environ=ENVIRONMENT,
             listen=["tcp:0:interface=127.0.0.1"],
