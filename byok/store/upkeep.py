@@ -15,6 +15,11 @@ from byok.store.peek import looked_at
 from byok.store.schema import HEAD, State, Upgraded, look, upgrade
 from byok.store.tables import metadata
 
+_LARGE = 1_000_000
+_RECKONED = sa.text(
+    "SELECT reltuples FROM pg_class WHERE oid = CAST(:name AS regclass)"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
@@ -42,11 +47,11 @@ def status_of(place: Place) -> Status:
             return Status(place=str(place), kind=kind, state=State.EMPTY, rows={})
         with reading(engine) as connection:
             found = look(connection)
+            present = sa.inspect(connection).get_table_names()
             rows = {
-                name: connection.scalar(sa.select(sa.func.count()).select_from(table))
-                or 0
+                name: _count(connection, table)
                 for name, table in metadata.tables.items()
-                if sa.inspect(connection).has_table(name)
+                if name in present
             }
             size = (
                 connection.scalar(
@@ -96,6 +101,15 @@ def back_up(place: Place, copy: Path | None = None) -> Path:
         copy = copy or backup_path(place, revision)
         copy_file(place.absolute(), copy)
     return copy
+
+
+def _count(connection: sa.Connection, table: sa.Table) -> int:
+    """Count the rows of *table*; of a large one, as the server reckons."""
+    if is_server(connection):
+        reckoned = connection.scalar(_RECKONED, {"name": table.name}) or 0
+        if reckoned > _LARGE:
+            return int(reckoned)
+    return connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
 
 
 def _none(engine: sa.Engine, revision: str) -> None:

@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from twisted.logger import capturedLogs, formatEvent
 
 from byok.core.errors import StoreUnavailable
-from byok.store import backup, postgresql
+from byok.store import backup, postgresql, upkeep
 from byok.store.engine import make_engine, reading, writing
 from byok.store.faults import StoreTooNew
 from byok.store.keystore import Selection
@@ -238,6 +238,20 @@ def test_a_look_changes_nothing(tmp_path):
     assert "usage" not in found.rows
     assert found.size_bytes == len(before)
     assert path.read_bytes() == before
+
+
+@pytest.mark.postgres
+def test_rows_of_a_large_table_are_reckoned(postgres: Cluster, monkeypatch):
+    server = postgres.database()
+    with_a_key(server, HEAD)
+    with postgres.connect(server) as connection:
+        connection.execute("VACUUM ANALYZE virtual_keys")
+        connection.execute("INSERT INTO revisions VALUES ('other', 0)")
+    monkeypatch.setattr(upkeep, "_LARGE", 0)
+
+    rows = status_of(server).rows
+
+    assert (rows["virtual_keys"], rows["revisions"]) == (1, 3)
 
 
 @pytest.mark.postgres
