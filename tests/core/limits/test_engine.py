@@ -266,7 +266,7 @@ def test_what_began_yesterday_is_in_yesterdays_books():
     ask(limiter, limits, id="a", cost_nano=5, now=TOMORROW - 60)
     ask(limiter, limits, id="b", cost_nano=6, now=TOMORROW)
 
-    limiter.settle("a", Actual(cost_nano=5), TOMORROW)
+    limiter.settle("a", Actual(cost_nano=50), TOMORROW)
     limiter.settle("b", Actual(cost_nano=7), TOMORROW)
 
     assert used_of(limiter, limits, now=TOMORROW) == [7]

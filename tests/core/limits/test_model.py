@@ -27,14 +27,14 @@ from byok.core.limits.limit import REQUEST_UNITS, Limit, Metric, Scope, limits_o
 PART_S = 6
 PARTS = 10
 EXPIRY_S = 500.0
-START = 1_764_028_000.0  # a quarter of an hour before midnight
+START = 1_764_028_710.0  # a minute and a half before midnight, and an hour
 MOST = 50
 """What a request of the model costs at most, and what it is reckoned at least."""
 
 LIMITS = (
-    *limits_of(Scope.KEY, "a", rpm=4, tpm=120, parallel=3),
+    *limits_of(Scope.KEY, "a", rpm=4, tpm=90, parallel=3),
     *limits_of(Scope.KEY, "a", max_budget=2e-7, budget_duration="day"),
-    *limits_of(Scope.KEY, "b", rpm=2, parallel=1, max_budget=1e-7),
+    *limits_of(Scope.KEY, "b", rpm=3, parallel=4, max_budget=1e-7),
     *limits_of(Scope.TEAM, "t", max_budget=3e-7, budget_duration="1h"),
     *limits_of(Scope.TEAM, "t", tpm=150, parallel=4),
     *limits_of(
@@ -180,7 +180,7 @@ class Limits(RuleBasedStateMachine):
 
     @rule(
         target=requests,
-        limits=st.sets(st.sampled_from(LIMITS), max_size=6),
+        limits=st.just(set(LIMITS)) | st.sets(st.sampled_from(LIMITS), max_size=6),
         tokens=st.integers(0, 60),
         reckoned=st.integers(MOST, 2 * MOST),
         payer=st.sampled_from(["org", "org", "user-key"]),
@@ -254,27 +254,26 @@ class Limits(RuleBasedStateMachine):
         assert self.limiter.abandon(name, self.now) == (asked is not None)
         return name
 
-    @rule(seconds=st.sampled_from([0.5, 3, 6, 20, 61, 400, 3600]))
+    @rule(seconds=st.sampled_from([0.5, 3, 6, 6, 20, 20, 60, 400]))
     def wait(self, seconds):
         self.now += seconds
 
-    @rule()
-    def crash(self):
-        """Whatever was in memory is gone; the ledger is not."""
-        self.open.clear()
-        self.events.clear()
-        self.let_in.clear()
-        self.limiter = Limiter(expiry_s=EXPIRY_S)
-        self.limiter.restore(
+    @rule(rarely=st.integers(0, 7), from_ledger=st.booleans())
+    def die(self, rarely, from_ledger):
+        """
+        Whatever was in memory is gone; the ledger is not.
+
+        What was snapshot is as good as the ledger.
+        """
+        if rarely:
+            return
+        saved = [
             saved_total(limit, self.spent(limit), now=self.now)
             for limit in LIMITS
             if limit.metric is Metric.COST
-        )
-
-    @rule()
-    def restart(self):
-        """A snapshot is as good as the ledger."""
-        saved = self.limiter.snapshot(self.now)
+        ]
+        if not from_ledger:
+            saved = list(self.limiter.snapshot(self.now))
         self.open.clear()
         self.events.clear()
         self.let_in.clear()
@@ -317,6 +316,6 @@ class Limits(RuleBasedStateMachine):
 
 
 Limits.TestCase.settings = settings(
-    max_examples=150, stateful_step_count=60, deadline=None
+    max_examples=200, stateful_step_count=60, deadline=None
 )
 TestLimits = Limits.TestCase
