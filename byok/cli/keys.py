@@ -30,6 +30,7 @@ from byok.core.keys import (
     TOKEN_ID_BYTES,
     Peppers,
     VirtualKey,
+    composed,
     is_raw_key,
     new_key,
     new_token_id,
@@ -265,7 +266,8 @@ def delete(
 ) -> None:
     """Delete keys for good, all that are named or none."""
     with _store(config_path) as store:
-        records = [_named(store, name) for name in names]
+        named = [_named(store, name) for name in names]
+        records = {each.token_id: each for each in named}.values()
         if not yes:
             whose = ", ".join(names)
             click.confirm(f"Delete {whose} for good?", abort=True, err=True)
@@ -327,6 +329,8 @@ def _named(store: _Opened, name: str) -> VirtualKey:
     if is_raw_key(name):
         _refuse(IS_A_KEY)
     record = store.keys.maybe_by_name(name)
+    if record is None and composed(name) != name:
+        record = store.keys.maybe_by_name(composed(name))
     if record is None:
         _refuse(f"There is no key {name!r}. `byok keys list` shows all.")
     return record

@@ -26,6 +26,7 @@ from byok.core.keys import (
     STRONG_LENGTH,
     Peppers,
     VirtualKey,
+    composed,
     display_name,
     is_raw_key,
     is_token_id,
@@ -131,6 +132,8 @@ def read_change(body: Mapping[str, object], *, now: float) -> KeyChange | Refusa
         )
     except msgspec.ValidationError as error:
         return bad_field(form_of(str(error)))
+    if isinstance(fields.key_alias, str):
+        fields = msgspec.structs.replace(fields, key_alias=composed(fields.key_alias))
     problem = _problem_of(fields)
     if problem is not None:
         return bad_field(problem)

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from hmac import compare_digest
+from unicodedata import normalize
 
 from byok.core.carriers import refuse_key
 from byok.core.errors import Refusal
@@ -162,6 +163,15 @@ def is_raw_key(text: str) -> bool:
     how a key in a URL or on a command line is told from an alias.
     """
     return text.lstrip()[:3].lower() == "sk-"
+
+
+def composed(name: str) -> str:
+    """
+    Return *name* as Unicode composes it (NFC): what looks the same is the same.
+
+    One keyboard writes an umlaut as one character, another as a letter and a mark.
+    """
+    return name if name.isascii() else normalize("NFC", name)
 
 
 def is_well_formed(key: bytes) -> bool:

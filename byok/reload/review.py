@@ -17,6 +17,7 @@ from byok.core.key_policies import KeyPolicies
 from byok.core.keys import VirtualKey
 from byok.core.pinning import Pinning, Reaction
 from byok.core.prove import Question
+from byok.core.routing import Deployment
 from byok.core.walk import Subject
 from byok.reload.differences import Difference, differences
 from byok.reload.fixed import needs_restart
@@ -118,7 +119,11 @@ def review(
         failed_tests=found.failed_tests,
         broken_assertions=found.broken_assertions,
         differences=differences(running, new),
-        widenings=(*found.widenings, *_allowed(running.general, new.general)),
+        widenings=(
+            *found.widenings,
+            *_allowed(running.general, new.general),
+            *_reaching_further(running.deployments, new.deployments),
+        ),
         narrowings=found.narrowings,
     )
 
@@ -152,6 +157,20 @@ def _subject(config: Config, records: Sequence[VirtualKey]) -> Subject:
         single_user=config.general.single_user,
         records=tuple(records),
     )
+
+
+def _reaching_further(
+    old: Sequence[Deployment], new: Sequence[Deployment]
+) -> Iterator[Widening]:
+    """Yield which deployments may be at private addresses from now on."""
+    before = {each.name for each in old if each.allow_private}
+    for each in new:
+        if each.allow_private and each.name not in before:
+            yield Widening(
+                kind="setting",
+                text=f"{each.name} may be in a private network, or on this machine",
+                where=each.where,
+            )
 
 
 def _allowed(old: General, new: General) -> Iterator[Widening]:

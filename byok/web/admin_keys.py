@@ -24,6 +24,7 @@ from byok.core.keys import (
     TOKEN_ID_BYTES,
     Peppers,
     VirtualKey,
+    composed,
     is_raw_key,
     is_well_formed,
     new_key,
@@ -184,6 +185,8 @@ class KeyAdmin:
                     message=f"Nothing was deleted. Entry {number}: {record.message}",
                 )
             records.append(record)
+        # One may be named twice, by itself and by its alias.
+        records = list({each.token_id: each for each in records}.values())
         ids = [record.token_id for record in records]
         if not await self._store.delete(ids, by=BY):
             return _NOT_FOUND
@@ -276,7 +279,7 @@ class KeyAdmin:
         if not isinstance(name, str) or not name:
             return bad_field("key: say which, by key, token id or alias.")
         if not is_raw_key(name):
-            return await self._store.maybe_by_name(name) or _NOT_FOUND
+            return await self._by_name(name)
         key = name.strip().encode()
         if not is_well_formed(key):
             return _NOT_FOUND
@@ -290,7 +293,13 @@ class KeyAdmin:
             self._master_key is not None and Secret(name) == self._master_key
         ):
             return _KEY_IN_URL
-        return await self._store.maybe_by_name(name) or _NOT_FOUND
+        return await self._by_name(name)
+
+    async def _by_name(self, name: str) -> VirtualKey | Refusal:
+        found = await self._store.maybe_by_name(name)
+        if found is None and composed(name) != name:
+            found = await self._store.maybe_by_name(composed(name))
+        return found or _NOT_FOUND
 
     async def _change(
         self, record: VirtualKey, change: Callable[[VirtualKey], VirtualKey]
@@ -327,12 +336,13 @@ def _selection(query: Mapping[str, str]) -> Selection | Refusal:
         return bad_field(f"size: a number from 1 to {MAX_PAGE_SIZE}.")
     if any(is_raw_key(value) for value in query.values()):
         return _KEY_IN_URL
+    alias = query.get("key_alias")
     return Selection(
         page=page,
         size=size,
         user_id=query.get("user_id"),
         team_id=query.get("team_id"),
-        key_alias=query.get("key_alias"),
+        key_alias=None if alias is None else composed(alias),
         token_id=query.get("key_hash"),
     )
 

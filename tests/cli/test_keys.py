@@ -421,6 +421,15 @@ def test_what_was_deleted_is_printed_as_json(terminal):
     assert terminal.json("delete", "anne", "--yes") == {"deleted_keys": [token_id]}
 
 
+def test_a_key_that_is_named_twice_is_deleted_once(terminal):
+    apart, together = "Zoe\u0308", "Zo\u00eb"
+    token_id = terminal.json("create", "--alias", apart)["token_id"]
+
+    deleted = terminal.json("delete", apart, together, token_id, "--yes")
+
+    assert deleted == {"deleted_keys": [token_id]}
+
+
 # Naming
 
 

@@ -117,6 +117,10 @@ def test_a_moment_outside_of_the_calendar_in_utc_is_refused(expires):
     assert refused(expires=expires).startswith("expires: a date and time")
 
 
+def test_aliases_that_look_the_same_are_the_same():
+    assert made(key_alias="Zoe\u0308").key_alias == "Zo\u00eb"
+
+
 @pytest.mark.parametrize("alias", ["master", "Single-User"])
 def test_no_key_is_called_what_the_gateway_calls_its_own_callers(alias):
     assert refused(key_alias=alias).startswith("key_alias: ")

@@ -173,6 +173,38 @@ def test_what_somebody_may_do_from_now_on(
     assert kinds(tmp_path, old, new) == ["setting"] * widens
 
 
+@pytest.mark.parametrize(
+    ("was", "is_now", "widens"),
+    [(False, True, 1), (True, False, 0), (True, True, 0), (None, True, 1)],
+)
+def test_a_deployment_that_may_be_at_a_private_address_from_now_on(
+    tmp_path: Path, was: bool | None, is_now: bool, widens: int
+):
+    before = [] if was is None else [model("relay", **DEEP, allow_private=was)]
+    old = config(model_list=[model("sonnet"), *before])
+    new = config(
+        model_list=[model("sonnet"), model("relay", **DEEP, allow_private=is_now)]
+    )
+
+    assert kinds(tmp_path, old, new).count("setting") == widens
+
+
+@pytest.mark.parametrize(
+    ("was", "is_now", "widens"), [(True, False, 1), (False, True, 0)]
+)
+def test_metrics_that_everybody_may_read_from_now_on(
+    tmp_path: Path, was: bool, is_now: bool, widens: int
+):
+    def told(asks: bool) -> Json:
+        settings = {
+            "callbacks": ["prometheus"],
+            "require_auth_for_metrics_endpoint": asks,
+        }
+        return config(litellm_settings=settings)
+
+    assert kinds(tmp_path, told(was), told(is_now)) == ["setting"] * widens
+
+
 STRICT: Json = {
     "allow_orgs": ["one", "two"],
     "on_unknown_org": "refuse",

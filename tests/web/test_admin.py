@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from treq.client import HTTPClient
 from twisted.internet import reactor
@@ -441,6 +442,28 @@ class ChangeTests(AdminCase):
 
         assert answer == {"deleted_keys": [one["token"], two["token"], three["token"]]}
         assert (await self.get("/key/list"))["total_count"] == 0
+
+    async def test_a_key_that_is_named_twice_is_deleted_once(self):
+        made = await self.post("/key/generate", {"key_alias": "one"})
+
+        answer = await self.post(
+            "/key/delete",
+            {"keys": [made["key"], made["token"], made["key"]], "key_aliases": ["one"]},
+        )
+
+        assert answer == {"deleted_keys": [made["token"]]}
+
+    async def test_an_alias_is_found_however_it_is_composed(self):
+        apart, together = "Zo\u0065\u0308", "Zo\u00eb"
+        made = await self.post("/key/generate", {"key_alias": apart})
+
+        found = await self.post("/key/block", {"key": apart})
+        listed = await self.get(f"/key/list?key_alias={quote(apart)}")
+        again = await self.post("/key/unblock", {"key": together})
+
+        assert made["key_alias"] == together
+        assert found["token"] == again["token"] == made["token"]
+        assert listed["total_count"] == 1
 
     async def test_one_that_is_not_there_keeps_all_from_being_deleted(self):
         made = await self.post("/key/generate", {})
