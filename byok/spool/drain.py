@@ -123,7 +123,7 @@ class Drain:
             await self._running
             self._running = None
         self._spool.seal()
-        await self._round()
+        await self._safe_round()
         for source in self._sources.values():
             self._lost_bytes += source.lost_bytes
             source.close()
@@ -145,12 +145,22 @@ class Drain:
 
     async def _run(self) -> None:
         while not self._is_stopping:
-            if not await self._round():
+            if not await self._safe_round():
                 wait_s = self._wait_s
                 self._wait_s = min(2 * self._wait_s, self._longest_wait_s)
             else:
                 wait_s = 0 if self._has_more else self._interval_s
             await self._wait(wait_s)
+
+    async def _safe_round(self) -> bool:
+        """Do a round; a fault in it ends that round alone."""
+        try:
+            return await self._round()
+        except CancelledError:
+            raise
+        except Exception:  # noqa: BLE001 - records wait for the next round
+            _log.failure("the spool's drain failed")
+            return False
 
     async def _round(self) -> bool:
         """Hand over what there is of each; False where the sink failed."""

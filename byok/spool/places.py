@@ -71,7 +71,7 @@ def held(directory: Path) -> Held:
     strangers: list[str] = []
     try:
         entries = list(os.scandir(directory))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         entries = []
     rejected = 0
     for entry in entries:
@@ -116,7 +116,7 @@ def is_locked(path: Path) -> bool:
     """Does somebody hold the lock on the file *path*, if there is one?"""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     try:
         return not _lock(descriptor)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -123,10 +124,22 @@ class Source:
         """Leave the rest to somebody else."""
         self._let_go()
         if self.is_over:
-            places.writer_lock(self._directory, self.writer).unlink(missing_ok=True)
+            self._remove_writer()
         # Whoever makes it anew gets on from here.
-        places.drain_lock(self._directory, self.writer).unlink(missing_ok=True)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            places.drain_lock(self._directory, self.writer).unlink()
         os.close(self._held)
+
+    def _remove_writer(self) -> None:
+        """Remove the lock of a writer, unless it was only about to take it."""
+        path = places.writer_lock(self._directory, self.writer)
+        try:
+            held = places.lock(path)
+        except OSError:
+            return  # the directory is gone, or no lock is there
+        if held is not None:
+            path.unlink(missing_ok=True)
+            os.close(held)
 
     def _look(
         self, most: int, most_bytes: int, *, is_final: bool

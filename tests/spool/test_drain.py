@@ -1,5 +1,6 @@
 """What is spooled gets to its sink, in order, whoever wrote it and whatever fails."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from twisted.trial.unittest import TestCase
 from byok.spool import places
 from byok.spool.drain import Backlog, Drain
 from byok.spool.frames import HEAD_BYTES, framed
+from byok.spool.source import Source
 from byok.spool.spool import Spool
 from tests.spool.sinks import Sink
 
@@ -353,6 +355,65 @@ class DrainTests(TestCase):
         self.clock.advance(0.25)
         self.assertEqual(self.sink.kept, [b"one", b"lost"])
         self.assertIsNone(self.drain.trouble)
+
+    def test_a_directory_that_is_none_any_more_is_waited_for(self):
+        self.clock.advance(0.25)
+        self.spool.append(b"one")
+        shutil.rmtree(self.directory)
+        self.directory.write_text("in the way")
+
+        with capturedLogs() as events:
+            for _ in range(4):
+                self.clock.advance(0.25)
+        self.assertIn("its files are gone", self.spool.trouble or "")
+        said = [each for each in events if each["log_level"].name == "critical"]
+        self.assertEqual(len(said), 1)
+        self.assertEqual(self.drain.backlog().records, 0)
+
+        self.directory.unlink()
+        for _ in range(4):
+            self.clock.advance(0.25)
+        self.assertEqual(self.sink.kept, [b"one"])
+        self.assertIsNone(self.spool.trouble)
+
+    def test_a_fault_of_the_drain_ends_a_round_and_not_the_drain(self):
+        self.spool.append(b"one")
+        self.patch(self.spool, "look", lambda found: dict[str, str]()["x"])
+        self.clock.advance(0.25)
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+        self.assertEqual(self.sink.kept, [])
+
+        self.patch(self.spool, "look", lambda found: None)
+        self.clock.advance(0.5)
+
+        self.assertEqual(self.sink.kept, [b"one"])
+
+    def test_a_writer_that_is_only_beginning_keeps_its_lock(self):
+        """It made the file, and was looked at before it could lock it."""
+        path = places.writer_lock(self.directory, DEAD)
+        path.touch()
+        held = places.lock(places.drain_lock(self.directory, DEAD))
+        assert held is not None
+        source = Source(self.directory, DEAD, held)
+        self.assertEqual(source.next_batch(10, 1000), ())
+        self.assertTrue(source.is_over)
+        writer = places.lock(path)
+        assert writer is not None
+        self.addCleanup(os.close, writer)
+
+        source.close()
+
+        self.assertTrue(places.is_at(writer, path))
+
+    def test_the_backlog_of_what_was_never_read_has_an_age(self):
+        self.left_by_a_dead_writer(framed(b"one", -5.0))
+        held = places.lock(places.drain_lock(self.directory, DEAD))
+        assert held is not None
+        source = Source(self.directory, DEAD, held)
+        self.addCleanup(source.close)
+
+        self.assertEqual(source.oldest_at(), -5.0)
+        self.assertEqual(source.oldest_at(), -5.0)
 
     def test_a_record_that_the_sink_cannot_take_is_put_aside(self):
         self.sink.poison = {b"poison"}
