@@ -73,7 +73,7 @@ class SqlKeys:
         with writing(self._engine) as connection:
             _check_unique(connection, key)
             connection.execute(sa.insert(virtual_keys).values(_values(key)))
-            self._changed(connection, None, key, by=key.created_by)
+            self._changed(connection, key.token_id, None, key, by=key.created_by)
 
     def update(self, token_id: str, change: Change) -> VirtualKey | None:
         """Replace a record by what *change* makes of it; None if it is not there."""
@@ -86,7 +86,7 @@ class SqlKeys:
             key = change(before)
             _check_unique(connection, key)
             connection.execute(sa.update(virtual_keys).where(here).values(_values(key)))
-            self._changed(connection, before, key, by=key.updated_by)
+            self._changed(connection, token_id, before, key, by=key.updated_by)
         return key
 
     def delete(self, token_ids: Sequence[str], *, by: str | None = None) -> bool:
@@ -108,7 +108,7 @@ class SqlKeys:
         for key in sorted(keys, key=lambda key: key.token_id):
             here = _COLUMNS.token_id == key.token_id
             connection.execute(sa.delete(virtual_keys).where(here))
-            self._changed(connection, key, None, by=by)
+            self._changed(connection, key.token_id, key, None, by=by)
 
     def owned(self, connection: sa.Connection, **owner: str) -> list[VirtualKey]:
         """Return the keys of an *owner*, a `user_id` or a `team_id`, within one."""
@@ -152,6 +152,7 @@ class SqlKeys:
     def _changed(
         self,
         connection: sa.Connection,
+        token_id: str,
         before: VirtualKey | None,
         after: VirtualKey | None,
         *,
@@ -159,9 +160,6 @@ class SqlKeys:
     ) -> None:
         """Have others notice a change, and write down who made it."""
         mark_changed(connection)
-        key = before if after is None else after
-        if key is None:
-            return
         action = _action(before, after)
         was, now = told_changes(before, after)
         if action == _UPDATE and not now:
@@ -171,7 +169,7 @@ class SqlKeys:
             at=self._seconds(),
             actor=_ITSELF if action == _REDIGEST else by,
             action=action,
-            subject=f"key:{key.token_id}",
+            subject=f"key:{token_id}",
             before=was,
             after=now,
         )

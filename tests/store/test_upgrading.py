@@ -194,6 +194,9 @@ def test_a_dump_of_a_database_can_be_put_back(postgres: Cluster, tmp_path):
     with open_keys(server, (PEPPER,)) as store:
         store.keys.insert(record(key_alias="anne"))
 
+    # By the socket nobody is asked for a password.
+    socket = Server(url=postgres.by_socket(server))
+    assert back_up(socket, tmp_path / "other.dump").stat().st_size > 0
     copy = back_up(server, tmp_path / "byok.dump")
 
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
