@@ -82,7 +82,12 @@ def runs_code(source: str) -> list[str]:
         if any(name == bad or name.startswith(f"{bad}.") for bad in DANGEROUS_MODULES)
     ]
     for node in nodes_of(source):
-        if isinstance(node, ast.Name) and node.id in DANGEROUS_NAMES:
+        # A field may be called `input`: giving a name is not using what has it.
+        if (
+            isinstance(node, ast.Name)
+            and isinstance(node.ctx, ast.Load)
+            and node.id in DANGEROUS_NAMES
+        ):
             found.append(node.id)
         if isinstance(node, ast.Attribute):
             if node.attr in DANGEROUS_ATTRIBUTES:
