@@ -20,8 +20,6 @@ ENVIRON = {
     "ANTHROPIC_API_KEY": keys.DEPLOYMENT_KEY,
 }
 MODEL = "claude-sonnet-5-5"
-# The one example of LiteLLM's page keeps the page's model.
-OF_THE_PAGE = {"byok": "claude-sonnet-4-5"}
 SCHEMA_LINE = "# yaml-language-server: $schema=../schemas/config.schema.json"
 
 examples = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -70,7 +68,7 @@ def test_an_example_serves_what_claude_code_asks_for(path):
     table: DeploymentTable = load(path, environ=ENVIRON).gateway.table
 
     assert table.find("claude-haiku-5-5") is not None
-    assert table.find(OF_THE_PAGE.get(path.stem, MODEL)) is not None
+    assert table.find(MODEL) is not None
 
 
 @examples
@@ -78,7 +76,7 @@ def test_an_example_forwards_the_developers_own_key(path, monkeypatch):
     output, code = explained(
         path,
         monkeypatch,
-        *("--model", OF_THE_PAGE.get(path.stem, MODEL)),
+        *("--model", MODEL),
         *("-H", "x-litellm-api-key: <gateway>", "-H", "x-api-key: <anthropic.api_key>"),
     )
 
@@ -101,7 +99,7 @@ def test_an_example_says_who_pays(monkeypatch, name, header, payer):
     output, code = explained(
         path,
         monkeypatch,
-        *("--model", OF_THE_PAGE.get(name, MODEL)),
+        *("--model", MODEL),
         *("-H", "x-litellm-api-key: <gateway>"),
         *("-H", header),
     )
@@ -125,7 +123,7 @@ def test_an_example_refuses_who_brings_nothing_that_may_be_used(
     _, code = explained(
         path,
         monkeypatch,
-        *("--model", OF_THE_PAGE.get(name, MODEL)),
+        *("--model", MODEL),
         *("-H", "x-litellm-api-key: <gateway>"),
         *("-H", header),
     )
