@@ -78,14 +78,21 @@ class Denied(msgspec.Struct, frozen=True, kw_only=True):
     is_budget: bool
 
 
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
+    """A lease that a request holds, or the nanodollars of a budget."""
+
+    limit: Limit
+    amount: int
+
+
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
-    """One request under way that counts on a limit of requests at once."""
+    """One request under way, and what others cannot have as long as it is."""
 
     id: str
-    limit: Limit
     owner: str
     since: float
     expires_at: float
+    holds: tuple[Hold, ...]
 
 
 class Fullness(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from byok.core.limits.demand import (
     Demand,
     Denied,
     Fullness,
+    Hold,
     Lease,
     Reservation,
     Saved,
@@ -135,14 +136,16 @@ class Limiter:
         found = [
             Lease(
                 id=reservation_id,
-                limit=limit,
                 owner=held.owner,
                 since=held.since,
                 expires_at=held.expires_at,
+                holds=tuple(
+                    Hold(limit=limit, amount=grant)
+                    for limit, grant, _ in held.taken
+                    if limit.metric in {Metric.PARALLEL, Metric.COST}
+                ),
             )
             for reservation_id, held in self._open.items()
-            for limit, _, _ in held.taken
-            if limit.metric is Metric.PARALLEL
         ]
         return tuple(sorted(found, key=lambda lease: lease.since))
 

@@ -9,6 +9,8 @@ from byok.core.limits.demand import (
     Demand,
     Denied,
     Fullness,
+    Hold,
+    Lease,
     Reservation,
     Saved,
     estimate_tokens,
@@ -78,7 +80,7 @@ def test_a_count_of_tokens_weighs_a_tenth_of_a_request():
         assert isinstance(got, Reservation)
 
     assert ask(limiter, limits, counting=True).limit.metric is Metric.REQUESTS
-    assert limiter.leases() == ()
+    assert {lease.holds for lease in limiter.leases()} == {()}
 
 
 def test_tokens_are_reserved_by_estimate_and_settled_by_what_was_used():
@@ -162,7 +164,8 @@ def test_a_lease_comes_back_however_its_request_ends(ending):
     ask(limiter, limits, id="a", owner="10.0.0.1")
     (lease,) = limiter.leases()
     assert (lease.id, lease.owner, lease.since) == ("a", "10.0.0.1", NOW)
-    assert (lease.limit, lease.expires_at) == (limits[0], NOW + 100)
+    assert lease.expires_at == NOW + 100
+    assert lease.holds == (Hold(limit=limits[0], amount=1),)
     denied = ask(limiter, limits, id="b")
     assert (denied.retry_after_s, denied.is_budget) == (1, False)
 
@@ -206,6 +209,25 @@ def test_a_request_that_goes_on_keeps_its_reservation():
 
     assert [lease.id for lease in limiter.leases()] == ["a"]
     assert limiter.leases()[0].since == NOW
+
+
+def test_what_a_request_holds_of_a_budget_is_listed_beside_its_lease():
+    limiter = Limiter()
+    limits = of_key(rpm=9, tpm=9, parallel=5, max_budget=1)
+    ask(limiter, limits, id="late", now=NOW + 1, cost_nano=7, owner="u")
+    ask(limiter, limits, id="early", cost_nano=10**9)
+
+    early, late = limiter.leases()
+
+    assert early.id == "early"
+    assert late == Lease(
+        id="late",
+        owner="u",
+        since=NOW + 1,
+        expires_at=NOW + 7201,
+        holds=(Hold(limit=limits[2], amount=1), Hold(limit=limits[3], amount=7)),
+    )
+    assert early.holds[1].amount == 10**9 - 7
 
 
 def test_an_id_is_open_once():

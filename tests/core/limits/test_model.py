@@ -290,11 +290,20 @@ class Limits(RuleBasedStateMachine):
 
     @invariant()
     def no_lease_is_lost_and_none_is_made_up(self):
-        leases = sorted((each.id, each.limit.key) for each in self.limiter.leases())
+        leases = {
+            (each.id, hold.limit.key, hold.amount)
+            for each in self.limiter.leases()
+            for hold in each.holds
+        }
 
-        assert leases == sorted(
-            (name, key) for name, asked in self.open.items() for key in asked.leases
-        )
+        assert leases == {
+            (name, key, amount)
+            for name, asked in self.open.items()
+            for key, amount in (
+                *((key, 1) for key in asked.leases),
+                *asked.held.items(),
+            )
+        }
 
     @invariant()
     def both_say_the_same_of_every_budget(self):
