@@ -71,8 +71,12 @@ def test_a_store_of_any_earlier_release_keeps_its_keys(place, revision):
     assert upgrade_store(place) is None
 
 
-def test_migrations_leave_the_tables_that_the_code_describes(place):
-    upgrade_store(place)
+@pytest.mark.parametrize("how", ["step by step", "at once"])
+def test_a_store_has_the_tables_that_the_code_describes(place, how):
+    if how == "at once":
+        upgrade_store(place)
+    else:
+        migrated(place, HEAD)
     engine = make_engine(place, connections=1)
 
     with engine.connect() as connection:
@@ -81,6 +85,8 @@ def test_migrations_leave_the_tables_that_the_code_describes(place):
 
     engine.dispose()
     assert differences == []
+    assert status_of(place).state is State.CURRENT
+    assert status_of(place).rows["revisions"] == 2
 
 
 def test_migrations_can_be_taken_back(place):
