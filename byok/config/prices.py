@@ -13,20 +13,9 @@ from byok.config.deployments import Entry
 from byok.config.findings import Findings
 from byok.config.nodes import Leaf, Node, Table
 from byok.config.providers import place
-from byok.core.prices import (
-    ATTO,
-    FREE,
-    HIGHEST,
-    MILLION,
-    ONE,
-    Kind,
-    Override,
-    Overrides,
-    PriceList,
-    PriceTable,
-    Rate,
-    Rates,
-)
+from byok.core.price import ATTO, MILLION, ONE, Kind, Rate, Rates
+from byok.core.price_list import PriceList
+from byok.core.prices import FREE, HIGHEST, Override, Overrides, PriceTable
 from byok.core.providers import PROVIDERS
 
 _SECTION = "prices"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
-from byok.core.prices import Charge, Kind, Price
+from byok.core.price import Charge, Kind, Price
 from byok.core.usage import Usage
 from byok.core.usage_record import UsageRecord
 

@@ -3,7 +3,8 @@
 from fractions import Fraction
 
 from byok.core.cost import ORG, Cost, Step, cost_of, recorded_tally
-from byok.core.prices import ATTO, MILLION, Kind, PriceTable
+from byok.core.price import ATTO, MILLION, Kind
+from byok.core.prices import PriceTable
 from byok.core.usage_record import UsageRecord
 
 _NAMES = {

@@ -10,17 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from byok.core.prices import (
-    ATTO,
-    MILLION,
-    Kind,
-    Listed,
-    Names,
-    PriceList,
-    Rate,
-    Rates,
-    Variant,
-)
+from byok.core.price import ATTO, MILLION, Kind, Rate, Rates, Variant
+from byok.core.price_list import Listed, Names, PriceList
 
 FILE = Path(__file__).with_name("prices.json")
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from byok.core.prices import Price, PriceTable
+from byok.core.price import Price
+from byok.core.prices import PriceTable
 from tests.config.files import MASTER, SMALLEST, config_of, found, report_on
 from tests.core.pricing import NOW, rate
 

@@ -5,7 +5,8 @@ from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
-from byok.core.prices import ATTO, HIGHEST, MILLION, Overrides, Rate, Rates
+from byok.core.price import ATTO, MILLION, Rate, Rates
+from byok.core.prices import HIGHEST, Overrides
 from byok.prices.shipped import price_list
 
 CORPUS = Path(__file__).parents[1] / "corpus" / "cost" / "cases.json"

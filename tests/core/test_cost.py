@@ -14,7 +14,7 @@ from byok.core.cost import (
     rounded,
     tally_of,
 )
-from byok.core.prices import Kind, Price, Rates
+from byok.core.price import Kind, Price, Rates
 from byok.core.usage import Usage
 from byok.core.usage_record import UsageRecord
 from tests.core.pricing import rate, rates

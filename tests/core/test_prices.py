@@ -7,17 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from byok.core.prices import (
-    FREE,
-    Kind,
-    Names,
-    Override,
-    Overrides,
-    PriceList,
-    PriceTable,
-    Rate,
-    Rates,
-)
+from byok.core.price import Kind, Rate, Rates
+from byok.core.price_list import Names, PriceList
+from byok.core.prices import FREE, Override, Overrides, PriceTable
 from tests.core.pricing import NOW, listed, overrides, rate, rates
 
 OPUS = "claude-opus-5-5"

@@ -6,7 +6,8 @@ import re
 import pytest
 
 from byok.core.cost import Tally, cost_of
-from byok.core.prices import Kind, PriceTable, Rate
+from byok.core.price import Kind, Rate
+from byok.core.prices import PriceTable
 from byok.core.providers import PROVIDERS
 from byok.prices import refresh
 from byok.prices.shipped import FILE, price_list, shipped_prices
