@@ -21,10 +21,12 @@ from byok.store.lookup import KeyLookup
 from byok.store.opening import open_keys, open_pins
 from byok.store.peek import peek_decisions, peek_digests, peek_key, peek_keys
 from byok.store.schema import look
+from byok.store.usage import DaysWanted
 from tests.e2e.house import until
 from tests.e2e.watching import Events
 from tests.store.databases import OnPostgres, opened_for
 from tests.store.records import NOW, PEPPER, PEPPERS, record, records
+from tests.store.test_usage import FULL, usage_record
 from tests.support.keys import STORE_PASSWORD, VIRTUAL_KEY, VIRTUAL_KEY_2
 
 pytestmark = pytest.mark.postgres
@@ -94,9 +96,61 @@ class AwayTests(ServerCase):
 
         assert await self.opened.keys.maybe_by_name(record().token_id) == record()
 
+    async def test_the_books_balance_whenever_it_was_gone(self):
+        batches = [
+            [usage_record(number, **FULL) for number in range(at, at + 10)]
+            for at in range(0, 400, 10)
+        ]
+        faults, done = 0, False
+
+        async def write():
+            nonlocal faults, done
+            for batch in batches:
+                while True:
+                    try:
+                        await self.opened.usage.append(batch)
+                    except StoreUnavailable:
+                        # It may be there all the same: nobody was told.
+                        faults += 1
+                        await until(lambda: True, every_s=0.02)
+                    else:
+                        break
+            done = True
+
+        async def disturb():
+            for _ in range(2):
+                await deferToThread(self.cluster.stop)
+                before = faults
+                await until(lambda before=before: faults > before or done)
+                await deferToThread(self.cluster.start)
+
+        writing_all = Deferred.fromCoroutine(write())
+        await disturb()
+        await writing_all
+
+        (total,) = await self.opened.usage.totals(DaysWanted())
+        cost = len(batches) * 10 * FULL["cost_nano"]
+        assert (total.figures.requests, total.figures.cost_nano) == (400, cost)
+
 
 class SharedTests(ServerCase):
     """Others use the same database."""
+
+    async def test_what_two_nodes_write_at_once_counts_once(self):
+        other = await opened_for(self, self.server)
+        records = [usage_record(number, **FULL) for number in range(200)]
+
+        added = await gatherResults(
+            [
+                Deferred.fromCoroutine(store.usage.append(each))
+                for store in (self.opened, other)
+                for each in (records[:120], records[80:], records[::-1])
+            ]
+        )
+
+        assert sum(added) == 200
+        (total,) = await other.usage.totals(DaysWanted())
+        assert total.figures.requests == 200
 
     async def test_what_another_process_changes_is_noticed(self):
         assert await self.maybe() is None
