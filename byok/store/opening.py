@@ -15,11 +15,12 @@ from byok.core.keys import Peppers
 from byok.core.secret import Secret
 from byok.store.changes import Marks, marks_of
 from byok.store.dbpool import THREADS, DbPool
-from byok.store.engine import make_engine
+from byok.store.engine import make_engine, reading
+from byok.store.faults import StoreTooOld
 from byok.store.location import Place, Server
 from byok.store.peek import looked_at
 from byok.store.peppers import open_peppers
-from byok.store.schema import prepare
+from byok.store.schema import State, look, prepare
 from byok.store.sqlaudit import SqlAudit
 from byok.store.sqldecisions import SqlDecisions, SqlDecisionStore
 from byok.store.sqlkeys import SqlKeys
@@ -113,6 +114,13 @@ def open_audit(place: Place) -> Iterator[SqlAudit]:
         if engine is None:
             raise StoreUnavailable(
                 f"{place}: there is no store here, so nothing was changed yet."
+            )
+        with reading(engine) as connection:
+            found = look(connection)
+        if found.state is State.BEHIND:
+            raise StoreTooOld(
+                f"{place}: its tables are at revision {found.revision}, and the audit"
+                " needs those of this byok. Run: byok db upgrade"
             )
         yield SqlAudit(engine)
 

@@ -11,6 +11,7 @@ from byok.cli import main
 from byok.store.opening import open_keys
 from tests.cli.test_db import Desk
 from tests.store.records import PEPPER, record, records
+from tests.store.test_upgrading import migrated
 
 
 class AuditDesk(Desk):
@@ -91,6 +92,12 @@ def test_a_chain_that_was_touched_is_exit_code_1(desk):
     assert "entry 2 was altered" in said.stderr
     assert "Whole as far as entry 1" in said.stderr
     assert (data["whole"], data["entries"]) == (False, 1)
+
+
+def test_a_store_of_a_former_release_has_to_be_upgraded_first(desk):
+    migrated(desk.store, "0005", back=True)
+
+    assert "byok db upgrade" in desk.audit("verify", code=2).stderr
 
 
 def test_words_that_cannot_be_read_are_exit_code_2(desk):
