@@ -44,6 +44,7 @@ PREFIX = b"/anthropic"
 # Nothing of a request for these leaves. The second ones have no other spelling.
 _ANSWERED_HERE = frozenset({b"/", b"/api/hello", b"/v1/models"})
 _OURS = (b"/byok/", b"/health/", b"/key/")
+_METRICS = b"/metrics"
 
 _BY_PATH = {route.id.encode(): route for route in RELAYED}
 _UNREADABLE = re.compile(rb"[%\\;#]|//|[^\x21-\x7e]|/\.{1,2}(?:/|\Z)")
@@ -84,6 +85,7 @@ def is_answered_here(path: bytes) -> bool:
         plain in _ANSWERED_HERE
         or plain.startswith(b"/v1/models/")
         or path.startswith(_OURS)
+        or path == _METRICS
     )
 
 

@@ -147,6 +147,8 @@ def test_the_prefix_is_a_second_spelling_once(path, left):
         (b"/key/generate", True),
         (b"/health/readiness", True),
         (b"/byok/whoami", True),
+        (b"/metrics", True),
+        (b"/metrics/more", False),
         (b"/v1/messages", False),
         (b"/anthropic/v1/messages", False),
         (b"/anthropic/key/generate", False),

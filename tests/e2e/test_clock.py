@@ -43,7 +43,7 @@ def set_anew(number, frame):
     with open(os.environ["BYOK_TEST_CLOCK"]) as file:
         offset_s = float(file.read())
     # The signal may come in the middle of a write to the same stream.
-    os.write(1, f"the clock is set {offset_s}\n".encode())
+    os.write(1, f"the clock is set {offset_s}\\n".encode())
 
 
 time.time = shown

@@ -17,6 +17,7 @@ from tests.e2e.test_workers import ready
 from tests.support import keys, plays, sse
 from tests.support.gateway import Gateway, own_key_config
 from tests.support.provider_process import ProviderProcess
+from tests.support.sweep import note
 
 pytestmark = pytest.mark.e2e
 
@@ -52,6 +53,7 @@ def got(
 
 def scraped(gateway: Gateway) -> list[Sample]:
     status, kind, text = got(gateway)
+    note("metrics", text)
     assert (status, kind.split(";")[0]) == (200, "text/plain")
     return [
         (each.name, each.labels, each.value)
