@@ -24,7 +24,8 @@ from byok.store.schema import State, look, prepare
 from byok.store.sqlaudit import SqlAudit
 from byok.store.sqldecisions import SqlDecisions, SqlDecisionStore
 from byok.store.sqlkeys import SqlKeys
-from byok.store.sqlpeople import SqlPeople, SqlPeopleStore
+from byok.store.sqlpeople import SqlPeople
+from byok.store.sqlpeoplestore import SqlPeopleStore
 from byok.store.sqlpins import SqlPins, SqlPinStore
 from byok.store.sqlstore import POLL_S, ChangeWatch, SqlKeyStore
 from byok.store.sqlusage import SqlUsage, SqlUsageStore
