@@ -54,6 +54,7 @@ class LineWriter:
         self._rest = b""
         self._thread: threading.Thread | None = None
         self._is_idle = False
+        self._is_given_up = False
         self._wake = threading.Semaphore(0)
         self._all_written = threading.Event()
         self._hurry = threading.Event()
@@ -79,7 +80,7 @@ class LineWriter:
             self._held += len(text)
             self._append(text)
         if self._hurry.is_set():
-            self._all_written.wait(LAST_WORDS_S)
+            self._see_written()
 
     def stop(self) -> None:
         """
@@ -93,9 +94,14 @@ class LineWriter:
             self._hurry.set()
             if self._thread is None:
                 return
-        self._all_written.wait(LAST_WORDS_S)
+        self._see_written()
 
     # -- for whoever writes ----------------------------------------------------
+
+    def _see_written(self) -> None:
+        # Whoever did not read in time is not waited for again.
+        if not self._is_given_up:
+            self._is_given_up = not self._all_written.wait(LAST_WORDS_S)
 
     def _append(self, line: str | int) -> None:
         """Let the thread write *line*, or that so many are missing."""

@@ -115,7 +115,8 @@ def test_the_end_waits_for_nobody_who_never_reads(monkeypatch):
             writer.write(each)
         began = monotonic()
         writer.stop()
-        writer.write("and this\n")
+        for _ in range(1000):
+            writer.write("and this\n")
         took = monotonic() - began
         first = file.readline()
 
