@@ -28,10 +28,13 @@ from byok.web.admin import Admin
 from byok.web.admin_guard import admin_carriers
 from byok.web.admin_keys import KeyAdmin
 from byok.web.admin_reload import Reload, ReloadAdmin
+from byok.web.allowances import Allowances
 from byok.web.decisions import DecisionLog, Decisions
 from byok.web.generation import Generation
 from byok.web.health import Health
 from byok.web.identity import Identity
+from byok.web.ledger import Ledger
+from byok.web.metering import Meter
 from byok.web.meters import Meters
 from byok.web.metrics import Collect, Metrics, Readers
 from byok.web.models import Models
@@ -59,6 +62,7 @@ class Lasting:
     store: Store
     guard: EgressGuard
     decisions: DecisionLog
+    ledger: Ledger
     meters: Meters
     collect: Collect
     explain_each: bool = False
@@ -148,6 +152,7 @@ class Assembly:
             carriers=admin_carriers(config.key_header_name),
             seconds=lasting.wall,
         )
+        meter = self._meter(config)
         places = Places(
             proxy=Proxy(
                 gateway=gateway,
@@ -160,10 +165,12 @@ class Assembly:
                 config_digest=config.digest,
                 records_decisions=lasting.decisions.is_recording,
                 pins=Pins(general.pinning, self._pins),
+                meter=meter,
             ),
             models=Models(table=gateway.table, identity=identity),
             health=Health(
                 check_store=partial(_check, lasting.store),
+                usage_trouble=lambda: lasting.ledger.trouble,
                 config_changed=self._config_changed,
                 generation=name,
                 is_leaving=lasting.is_leaving,
@@ -176,7 +183,7 @@ class Assembly:
             wall=lasting.wall,
             user_header=config.user_header_name,
             generation=name,
-            closed=self._closed(config),
+            closed=self._closed(config, meter),
         )
         self._open.add(providers)
         made = Generation(
@@ -197,15 +204,31 @@ class Assembly:
         """How many connections to providers there are, of every generation."""
         return sum(each.open_connections for each in self._open)
 
-    def _closed(self, config: Config) -> Callable[[AccessRecord], None]:
+    def _meter(self, config: Config) -> Meter:
+        """Return what lets requests in, and counts them, by *config*."""
+        ledger, said = self._lasting.ledger, config.governance
+        return Meter(
+            ledger.counts,
+            prices=config.prices,
+            allowances=Allowances(
+                payers=said.payers, deployments=said.deployments, caps=said.caps
+            ),
+            budgets=ledger.budgets,
+            fails_open=said.fails_open,
+            budget_status=said.budget_status,
+        )
+
+    def _closed(self, config: Config, meter: Meter) -> Callable[[AccessRecord], None]:
         """Return what takes note of every exchange that is over."""
         decisions, meters = self._lasting.decisions, self._lasting.meters
-        if not config.general.metrics.is_on:
-            return decisions.take
+        counts = config.general.metrics.is_on
 
         def take(record: AccessRecord) -> None:
+            # First, since a lease that is not given back shuts its owner out.
+            meter.close(record)
             decisions.take(record)
-            meters.take(record)
+            if counts:
+                meters.take(record)
 
         return take
 

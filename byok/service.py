@@ -42,6 +42,7 @@ from byok.core import carriers
 from byok.core.errors import ByokError
 from byok.core.metrics import Tally
 from byok.logs.live import LiveSecrets
+from byok.logs.redact import Redactor
 from byok.reload.hangup import HangUp
 from byok.reload.reloading import Reloading, Reread
 from byok.store.location import store_place
@@ -51,6 +52,7 @@ from byok.web.banner import Listening, banner, listening_at
 from byok.web.decisions import DecisionLog, decision_log
 from byok.web.front import Front
 from byok.web.leaving import Leaving
+from byok.web.ledger import Ledger
 from byok.web.meters import Meters, Reading
 from byok.web.renewals import Renewals
 from byok.wire.certificates import CertificateFiles, ServerCertificate
@@ -155,6 +157,7 @@ class GatewayService(MultiService):
         self._handed = handed
         self._store: Store | None = None
         self._decisions: DecisionLog | None = None
+        self._ledger: Ledger | None = None
         self._guard = EgressGuard(clock=self._clock)
         self._reloading: Reloading | None = None
         self._leaving: Leaving | None = None
@@ -230,6 +233,7 @@ class GatewayService(MultiService):
         self._decisions = decisions = decision_log(
             store.decisions, keep=config.general.kept_decisions, clock=self._clock
         )
+        self._ledger = ledger = self._ledger_of(config, store)
         lasting = Lasting(
             reactor=self._reactor,
             clock=self._clock,
@@ -238,6 +242,7 @@ class GatewayService(MultiService):
             store=store,
             guard=self._guard,
             decisions=decisions,
+            ledger=ledger,
             meters=self._meters,
             collect=self._collected,
             explain_each=self._explain_each,
@@ -275,6 +280,19 @@ class GatewayService(MultiService):
                 self._member.took_up(self._reloading.number, config.kept)
             self._member.tally = self._meters.tally
             self._member.ready()
+
+    def _ledger_of(self, config: Config, store: Store) -> Ledger:
+        said = config.governance
+        ledger = Ledger(
+            store.usage,
+            spool_directory(config) if said.records_usage else None,
+            clock=self._clock,
+            wall=self._wall,
+            clean=Redactor(self._live).text,
+            is_synced=said.is_synced,
+        )
+        ledger.start()
+        return ledger
 
     async def _collected(self) -> Tally:
         """Return what is counted here and in every process beside this one."""
@@ -325,6 +343,8 @@ class GatewayService(MultiService):
             await self._leaving.see_off(self._reloading.config.limits.drain_s)
         if self._reloading is not None:
             await self._reloading.stop()
+        if self._ledger is not None:
+            await self._ledger.stop()
         if self._decisions is not None:
             await self._decisions.stop()
         if self._member is not None:
@@ -426,6 +446,16 @@ def _of_decisions(decisions: DecisionLog) -> Iterator[Reading]:
         yield "byok_decision_records", ("dropped",), decisions.behind.dropped
     for each in decisions.shadows.counts:
         yield "byok_policy_shadow_diff", (each.rule, each.would), each.count
+
+
+def spool_directory(config: Config) -> Path:
+    """Return where usage waits for the store: beside its file, if it has one."""
+    if config.governance.spool is not None:
+        return config.governance.spool
+    place = store_place(config.store_url, base=config.directory)
+    if isinstance(place, Path):
+        return place.with_name(f"{place.name}.spool")
+    return config.directory / "byok.spool"
 
 
 def _limits(limits: Limits, *, tells: bool) -> ServerLimits:

@@ -77,14 +77,18 @@ def section_of(path: Path) -> Section | None:
 OWN: dict[Section, frozenset[str]] = {
     Section.TOP: frozenset(
         {
+            "agents",
+            "budgets",
             "limits",
             "listen",
             "policy_files",
             "policy_tests",
             "prices",
             "providers",
+            "sessions",
             "store",
             "teams",
+            "usage",
         }
     ),
     Section.GENERAL: frozenset(
@@ -208,7 +212,6 @@ _DIFFERS: dict[Section, dict[str, str]] = {
         "require_auth_for_metrics_endpoint": (
             "without a word of it /metrics is for the master key"
         ),
-        "budget_exceeded_status_code": "a spent budget will answer 429",
         "drop_params": _BYTES,
         "modify_params": _BYTES,
         "request_timeout": _SILENCE,
@@ -305,15 +308,10 @@ _LIMITS: dict[Section, tuple[str, ...]] = {
     ),
     Section.ROUTER: ("default_max_parallel_requests", "provider_budget_config"),
     Section.PARAMS: (
-        "budget_duration",
         "default_api_key_rpm_limit",
         "default_api_key_tpm_limit",
         "itpm",
-        "max_budget",
-        "max_parallel_requests",
         "otpm",
-        "rpm",
-        "tpm",
     ),
 }
 

@@ -17,6 +17,7 @@ from byok.config.deployments import Entry, read_models
 from byok.config.findings import Finding, Findings, has_errors, strictly
 from byok.config.flattened import indented
 from byok.config.general import read_general, read_listeners
+from byok.config.governance_reader import read_governance
 from byok.config.includes import Gathered, UnreadableError, gather
 from byok.config.kept import Files, Kept
 from byok.config.limits import read_limits
@@ -184,6 +185,7 @@ class _Reading:
         policy_tests, test_documents = read_policy_tests(tree, refs)
         check_models(tree, entries, findings)
         prices = read_prices(tree, entries, shipped_prices(), findings)
+        governance = read_governance(tree, entries, self._gathered.directory, findings)
         found = findings.all()
         if has_errors(found):
             return Report(config=None, findings=found, verdicts=verdicts)
@@ -207,6 +209,7 @@ class _Reading:
             general=general,
             limits=limits,
             prices=prices,
+            governance=governance,
             gateway=build_gateway(
                 general, entries_table(entries), rules, credentials, class_table
             ),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from byok.config.findings import Finding
+from byok.config.governance import Governance
 from byok.config.kept import Kept
 from byok.config.limits import Limits
 from byok.config.listeners import Listener
@@ -97,6 +98,7 @@ class Config:
     assertions: tuple[Assertion, ...] = field(default=(), repr=False)
     teams: frozenset[str] = frozenset()
     limits: Limits = field(default_factory=Limits)
+    governance: Governance = field(default_factory=Governance)
     prices: PriceTable = field(
         default_factory=lambda: PriceTable(shipped_prices()), repr=False, compare=False
     )

@@ -16,6 +16,7 @@ from twisted.logger import Logger, LogLevel
 from byok.core.errors import Refusal
 from byok.core.exchange import Caller, Decided, Planned
 from byok.core.facts import Headers, RequestFacts, present
+from byok.core.limits.limit import Limit
 from byok.core.usage import Usage
 from byok.logs.entries import SAID
 from byok.policy.lookalikes import lookalikes
@@ -111,7 +112,10 @@ class AccessRecord:
         self.route = route
         self.client = client
         self._peer = client.peer
-        self._user = user
+        self.user = user
+        self.reserved: tuple[Limit, ...] = ()
+        self.session: str | None = None
+        self.agent: str | None = None
 
     def refused(self, refusal: Refusal) -> None:
         """Note that the answer is one of our own."""
@@ -156,7 +160,7 @@ class AccessRecord:
             "ending": self.ending,
             "client": self._peer,
             "key": self.caller.name if self.caller else None,
-            "user": self._user or (self.caller.user or None if self.caller else None),
+            "user": self.user or (self.caller.user or None if self.caller else None),
             "model": model[:_MAX_TEXT] if model else None,
             "deployment": planned.deployment.name if planned else None,
             "payer": planned.payer if planned else None,

@@ -15,7 +15,8 @@ class Health:
 
     *check_store* raises StoreUnavailable where keys cannot be read;
     *config_changed* says whether the file differs from what is running, which is
-    the *generation*; *is_leaving* says whether the gateway is about to end.
+    the *generation*; *is_leaving* says whether the gateway is about to end, and
+    *usage_trouble* what keeps usage from the ledger.
     """
 
     def __init__(
@@ -25,7 +26,9 @@ class Health:
         config_changed: Callable[[], bool],
         generation: str = "",
         is_leaving: Callable[[], bool] = lambda: False,
+        usage_trouble: Callable[[], str | None] = lambda: None,
     ) -> None:
+        self._usage_trouble = usage_trouble
         self._check_store = check_store
         self._config_changed = config_changed
         self._generation = generation
@@ -68,6 +71,7 @@ class Health:
             {
                 "status": status,
                 "db": store,
+                "usage": "degraded" if self._usage_trouble() else "recorded",
                 "config": "changed on disk, reload to use it" if changed else "in use",
                 "generation": self._generation,
                 "version": __version__,

@@ -33,9 +33,11 @@ from byok.core.intake import read_facts
 from byok.core.routes import Route
 from byok.core.usage import UsageReader
 from byok.upstream.provider import Providers
+from byok.web.access import AccessRecord
 from byok.web.downstream import body_of
 from byok.web.identity import Identity
 from byok.web.last_words import last_words, silent
+from byok.web.metering import Meter
 from byok.web.pins import PinnedKey, Pins
 from byok.web.relay import BodyRelay
 from byok.web.scrub import Scrubber
@@ -67,6 +69,7 @@ class Proxy:
         config_digest: str = "",
         records_decisions: bool = False,
         pins: Pins | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._gateway = gateway
         self._identity = identity
@@ -78,6 +81,7 @@ class Proxy:
         self._config_digest = config_digest
         self._records_decisions = records_decisions
         self._pins = pins
+        self._meter = meter
 
     async def exchange(self, visit: Visit, route: Route) -> Refusal | None:
         """Relay one request, or return why it is not relayed."""
@@ -119,9 +123,9 @@ class Proxy:
             return self._refused(visit, decided.refusal)
         planned = lay_out(facts, decided)
         pinned = await self._pinned(facts, caller, planned)
-        if pinned is not None and pinned.refusal is not None:
-            record.decided = replace(decided, refusal=pinned.refusal)
-            return self._refused(visit, pinned.refusal)
+        refusal = await self._admit(record, facts, planned, pinned)
+        if refusal is not None:
+            return self._refused(visit, refusal)
         record.planned = planned
         answer = await self._providers.send(planned, gateway_secrets=secrets)
         record.answered(answer.status, answer.fields, now=self._clock.seconds())
@@ -135,6 +139,21 @@ class Proxy:
         if self._pins is None:
             return None
         return await self._pins.check(facts, caller, planned)
+
+    async def _admit(
+        self,
+        record: AccessRecord,
+        facts: RequestFacts,
+        planned: Planned,
+        pinned: PinnedKey | None,
+    ) -> Refusal | None:
+        """Return why what was planned does not leave: whose key it is, or a limit."""
+        if pinned is not None and pinned.refusal is not None:
+            record.decided = replace(planned.decided, refusal=pinned.refusal)
+            return pinned.refusal
+        if self._meter is None:
+            return None
+        return await self._meter.admit(record, facts, planned)
 
     async def _relay(
         self, visit: Visit, planned: Planned, answer: Answer

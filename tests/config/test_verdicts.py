@@ -57,7 +57,7 @@ litellm_settings:
         "model_list[0].model_name": Verdict.HONOURED,
         "model_list[0].litellm_params": Verdict.HONOURED,
         "model_list[0].litellm_params.model": Verdict.HONOURED,
-        "model_list[0].litellm_params.rpm": Verdict.NO_EFFECT,
+        "model_list[0].litellm_params.rpm": Verdict.HONOURED,
         "model_list[0].litellm_params.temperature": Verdict.NO_EFFECT,
         "model_list[0].litellm_params.configurable_clientside_auth_params": (
             Verdict.UNSAFE

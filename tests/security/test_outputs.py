@@ -296,7 +296,7 @@ class CrashTests(Estate):
         store._engine.dispose()
         directory = self.service._config.directory
         for file in directory.glob("byok.db*"):
-            if not file.name.endswith(".pepper"):
+            if file.is_file() and not file.name.endswith(".pepper"):
                 file.write_bytes(b"this is no database " * 500)
 
         unknown = (("x-litellm-api-key", keys.VIRTUAL_KEY_2),)

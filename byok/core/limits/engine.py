@@ -131,6 +131,10 @@ class Limiter:
                 return
             self._close(reservation_id, _UNKNOWN, now)
 
+    def open_ids(self) -> tuple[str, ...]:
+        """Return what is reserved and not settled, the longest first."""
+        return tuple(self._open)
+
     def leases(self) -> tuple[Lease, ...]:
         """Return what is under way, the longest first."""
         found = [

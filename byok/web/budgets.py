@@ -1,0 +1,145 @@
+"""
+What of each budget was spent before, by the ledger: read at its first use, and again.
+
+Requests count in memory. What the ledger adds is the time before this process began,
+and what other processes let in meanwhile; so it is asked once before a budget is
+first relied on, and every few seconds for those in use.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from byok.core.errors import StoreUnavailable
+from byok.core.limits.demand import saved_total
+from byok.core.limits.limit import Limit, Metric, Scope
+from byok.core.usage_record import UsageRecord
+from byok.store.usage import By, DaysWanted, UsageStore, UsageWanted, day_of
+from byok.web.counts import Counts
+
+INTERVAL_S = 5.0
+_AT_ONCE = 200
+_MOST_KNOWN = 20_000
+_PAGE = 1000
+
+# In which field of a record, and of a day, stands whose budget it is.
+_FIELDS = {
+    Scope.KEY: "key_id",
+    Scope.USER: "user",
+    Scope.TEAM: "team",
+    Scope.MODEL: "model",
+    Scope.DEPLOYMENT: "deployment",
+}
+
+_log = Logger(namespace="byok.budgets")
+
+
+class Budgets:
+    """Keeps what the limiter knows of budgets in step with the ledger."""
+
+    def __init__(
+        self, usage: UsageStore, counts: Counts, *, interval_s: float = INTERVAL_S
+    ) -> None:
+        self._usage = usage
+        self._counts = counts
+        self._interval_s = interval_s
+        # Those read already, the ones used last at the end; and those used since.
+        self._known: OrderedDict[str, Limit] = OrderedDict()
+        self._used: dict[str, Limit] = {}
+        self._reading: Deferred[None] | None = None
+        self._loop = LoopingCall(self._again)
+        self._is_away = False
+
+    def start(self, clock: IReactorTime) -> None:
+        """Begin to read what is in use, at every interval."""
+        self._loop.clock = clock
+        self._loop.start(self._interval_s, now=False)
+
+    async def stop(self) -> None:
+        """Read no more."""
+        if self._loop.running:
+            self._loop.stop()
+        if self._reading is not None:
+            await self._reading
+
+    def unread(self, limits: Iterable[Limit]) -> tuple[Limit, ...]:
+        """Return the budgets among *limits* whose past is not known here yet."""
+        found: tuple[Limit, ...] = ()
+        for limit in limits:
+            if limit.metric is not Metric.COST or limit.scope not in _FIELDS:
+                continue
+            if limit.key in self._known:
+                self._used[limit.key] = limit
+            else:
+                found = (*found, limit)
+        return found
+
+    async def read(self, limits: Sequence[Limit]) -> None:
+        """Let the limiter know what was spent of *limits*; raises StoreUnavailable."""
+        now = self._counts.wall()
+        for limit in limits:
+            spent = await self._spent(limit, limit.period.span(now).start)
+            self._counts.limiter.restore([saved_total(limit, spent, now=now)])
+            self._known[limit.key] = limit
+            self._known.move_to_end(limit.key)
+            if len(self._known) > _MOST_KNOWN:
+                self._known.popitem(last=False)
+
+    def _again(self) -> Deferred[None] | None:
+        used, self._used = tuple(self._used.values())[:_AT_ONCE], {}
+        if not used:
+            return None
+        self._reading = Deferred.fromCoroutine(self._reread(used))
+        return self._reading
+
+    async def _reread(self, limits: Sequence[Limit]) -> None:
+        try:
+            await self.read(limits)
+            self._is_away = False
+        except StoreUnavailable as error:
+            if not self._is_away:
+                _log.warn(
+                    "budgets count what this process sees alone: {why}", why=str(error)
+                )
+            self._is_away = True
+        except Exception:  # noqa: BLE001 - the next round has to come
+            _log.failure("budgets could not be read again")
+        finally:
+            self._reading = None
+
+    async def _spent(self, limit: Limit, start: float) -> int:
+        """Return the nanodollars of *limit* that are in the ledger since *start*."""
+        whose = {_FIELDS[limit.scope]: limit.scope_id}
+        first = datetime.fromtimestamp(start, tz=UTC)
+        midnight = first.replace(hour=0, minute=0, second=0, microsecond=0)
+        spent = 0
+        if first > midnight:
+            midnight += timedelta(days=1)
+            spent = await self._spent_within(
+                limit, UsageWanted(since=start, until=midnight.timestamp(), **whose)
+            )
+        days = DaysWanted(first=day_of(midnight.timestamp()), **whose)
+        for total in await self._usage.totals(days, by=(By.PAYER,)):
+            if total.group[0] in limit.payers:
+                spent += total.figures.notional_nano
+        return spent
+
+    async def _spent_within(self, limit: Limit, wanted: UsageWanted) -> int:
+        spent, after = 0, None
+        while True:
+            page = await self._usage.page(wanted, limit=_PAGE, after=after)
+            spent += sum(_counted(each, limit) for each in page.records)
+            if page.next is None:
+                return spent
+            after = page.next
+
+
+def _counted(record: UsageRecord, limit: Limit) -> int:
+    if record.payer not in limit.payers:
+        return 0
+    return record.notional_nano or 0
