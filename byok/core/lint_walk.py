@@ -20,7 +20,7 @@ from byok.core.keys import VirtualKey
 from byok.core.prove import asking_source, beside, effect, with_rules
 from byok.core.specimens import Specimen
 from byok.core.walk import Place, Result, Subject, Walk, matches_of, touching
-from byok.policy import classes, slot
+from byok.policy import classes, names, slot
 from byok.policy.classes import Classified, How
 from byok.policy.lint import Oddity, is_switch, oddity
 from byok.policy.match import Context, Glob, Match
@@ -248,6 +248,10 @@ class Linter:
             return
         if not seen.holds:
             self._add("L01", rule, "can never hold", "Widen its match, or delete it.")
+        elif _moves_credentials(rule):
+            # Though the field stays here under any name, it is no credential any
+            # more, and another one pays.
+            pass
         elif not seen.decides and seen.beaten_because <= {_LOCKED, _BY_FLOOR}:
             winner = next(iter(seen.beaten_by.values()))
             self._add(
@@ -365,8 +369,23 @@ def _may_hold(
     )
 
 
+_SLOTS = names.AMBIGUOUS_CREDENTIALS | names.NAMED_CREDENTIALS.keys()
+
 # A condition that holds for nothing.
 _NEVER = Match(route=(Glob("no route", exact=True),))
+
+
+def _moves_credentials(rule: Rule) -> bool:
+    asked = rule.match.header
+    return rule.action is Action.RENAME and (
+        asked.is_empty
+        or _is_about_credentials(rule)
+        or any(
+            glob.matches(name.decode("latin-1"))
+            for glob in asked.name
+            for name in _SLOTS
+        )
+    )
 
 
 def _is_about_credentials(rule: Rule) -> bool:

@@ -111,6 +111,19 @@ IMPOSSIBLE = {"header": {"name": "x-*", "class": "tracing", "slot": "own"}}
             ],
             [("L02", "r0")],
         ),
+        # A credential under another name is none, and another one pays.
+        (
+            [
+                (
+                    Tier.TEAM,
+                    {
+                        "match": {"header": {"name": "x-api-key"}},
+                        "action": {"rename": {"to": "x-new"}},
+                    },
+                )
+            ],
+            [],
+        ),
         # L03
         ([(Tier.TEAM, {"match": TRACES, "action": "strip"})], [("L03", "r0")]),
         (
