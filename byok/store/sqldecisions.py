@@ -17,6 +17,8 @@ _COLUMNS = decisions.c
 _PATTERNS = decision_patterns.c
 _BOTH = decisions.outerjoin(decision_patterns, _COLUMNS.pattern == _PATTERNS.id)
 _RECORDS = sa.select(_COLUMNS.record, _PATTERNS.text).select_from(_BOTH)
+# What a column holds, and a server insists on.
+_LONGEST = 255
 # Looking for patterns that nothing needs any more reads every record's.
 _LEAST_BETWEEN_SWEEPS = 1000
 
@@ -129,8 +131,8 @@ def _values(entry: Entry) -> dict[str, object]:
         "id": entry.id,
         "at": entry.at,
         "key_id": entry.key_id,
-        "key": entry.key,
-        "deployment": entry.deployment,
+        "key": entry.key[:_LONGEST],
+        "deployment": entry.deployment and entry.deployment[:_LONGEST],
         "verdict": entry.verdict,
         "payer": entry.payer,
         "has_shadow": entry.has_shadow,
