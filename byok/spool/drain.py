@@ -11,6 +11,7 @@ from twisted.logger import Logger
 
 from byok.core.errors import StoreUnavailable
 from byok.spool import places
+from byok.spool.faults import level_of
 from byok.spool.frames import framed
 from byok.spool.source import Source, Spooled
 from byok.spool.spool import Spool
@@ -173,7 +174,8 @@ class Drain:
             except OSError as error:
                 unreadable = _reason(error)
         if unreadable and not self._unreadable:
-            _log.critical(
+            _log.emit(
+                level_of(unreadable),
                 "a file of the spool {directory} cannot be used: {reason}",
                 directory=str(self._directory),
                 reason=unreadable,

@@ -8,7 +8,12 @@ from pathlib import Path
 from twisted.logger import Logger
 
 from byok.spool import places
-from byok.spool.faults import RecordTooLong, SpoolFull, SpoolUnavailable
+from byok.spool.faults import (
+    RecordTooLong,
+    SpoolFull,
+    SpoolUnavailable,
+    level_of,
+)
 from byok.spool.frames import MOST_PAYLOAD_BYTES, framed
 
 MIB = 1024 * 1024
@@ -234,7 +239,8 @@ class Spool:
 
     def _fail(self, reason: str) -> None:
         if not self._fault:
-            _log.critical(
+            _log.emit(
+                level_of(reason),
                 "the spool {directory} cannot be written: {reason}",
                 directory=str(self.directory),
                 reason=reason,

@@ -1,5 +1,6 @@
 """What one process has counted, whatever its configuration says meanwhile."""
 
+from collections import deque
 from collections.abc import Callable
 
 from twisted.internet.interfaces import IReactorTime
@@ -10,6 +11,9 @@ from byok.core.limits.engine import Limiter
 from byok.core.usage_record import UsageRecord
 from byok.spool.faults import SpoolUnavailable
 from byok.spool.spool import Spool
+
+# A record takes about a kilobyte.
+_MOST_KEPT = 20_000
 
 _log = Logger(namespace="byok.usage")
 
@@ -31,25 +35,47 @@ class Counts:
     ) -> None:
         self.limiter = Limiter()
         self.spool = spool
-        self.lost = 0
         self.clock = clock
         self.wall = wall
         self.clean = clean
-        self._fails = False
+        self.lost = 0
+        self._kept: deque[bytes] = deque()
 
     def keep(self, record: UsageRecord) -> None:
-        """Put *record* where it is not lost; where that fails, say so once."""
+        """
+        Put *record* where it is not lost.
+
+        Where that fails, for want of a file or of space, it is kept here until it can
+        be done; beyond a bound the oldest go, and are counted.
+        """
+        if self.spool is None:
+            return
+        was_empty = not self._kept
+        self._kept.append(usage_record.encode(record))
+        if len(self._kept) > _MOST_KEPT:
+            self._kept.popleft()
+            self.lost += 1
+        self.flush(says=was_empty)
+
+    def flush(self, *, says: bool = False) -> None:
+        """Spool what is kept; say what is in the way of that, if wanted."""
         if self.spool is None:
             return
         try:
-            self.spool.append(usage_record.encode(record))
+            while self._kept:
+                self.spool.append(self._kept[0])
+                self._kept.popleft()
         except SpoolUnavailable as error:
-            self.lost += 1
-            if not self._fails:
-                self._fails = True
-                _log.critical("usage is not recorded: {reason}", reason=str(error))
-        else:
-            self._fails = False
+            if says:
+                _log.warn("usage is kept in memory alone: {reason}", reason=str(error))
+
+    def give_up(self) -> None:
+        """Spool what is kept if that is possible now, and say what is lost."""
+        self.flush()
+        if self._kept:
+            self.lost += len(self._kept)
+            _log.critical("{count} records of usage are lost", count=len(self._kept))
+            self._kept.clear()
 
     def renew(self) -> None:
         """Let what is reserved last, since its exchanges are still under way."""

@@ -22,6 +22,7 @@ from byok.web.budgets import Budgets
 from byok.web.counts import Counts
 
 _RENEWED_EVERY_S = 600.0
+_FLUSHED_EVERY_S = 1.0
 _SYNCED_EVERY_S = 1.0
 
 
@@ -57,7 +58,8 @@ class Ledger:
                 clock=clock,
             )
         self._renewing = LoopingCall(self.counts.renew)
-        self._renewing.clock = clock
+        self._flushing = LoopingCall(self.counts.flush)
+        self._renewing.clock = self._flushing.clock = clock
 
     @property
     def trouble(self) -> str | None:
@@ -71,6 +73,7 @@ class Ledger:
         """Begin to hand on what is spooled."""
         self.budgets.start(self._clock)
         self._renewing.start(_RENEWED_EVERY_S, now=False)
+        self._flushing.start(_FLUSHED_EVERY_S, now=False)
         if self.drain is not None:
             self.drain.start()
         if self._syncing is not None:
@@ -79,8 +82,10 @@ class Ledger:
     async def stop(self) -> None:
         """Hand on what the store still takes; call it when no exchange is left."""
         await self.budgets.stop()
-        if self._renewing.running:
-            self._renewing.stop()
+        for each in (self._renewing, self._flushing):
+            if each.running:
+                each.stop()
+        self.counts.give_up()
         if self._syncing is not None:
             await self._syncing.stop()
         if self.drain is not None:

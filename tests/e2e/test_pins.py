@@ -29,7 +29,7 @@ class PinCase(House):
 
     def assert_no_canary_in_the_store(self):
         directory = Path(self.service._config.directory)
-        for file in directory.glob("byok.db*"):
+        for file in filter(Path.is_file, directory.glob("byok.db*")):
             self.assertNotIn(b"CANARY", file.read_bytes(), file)
 
 

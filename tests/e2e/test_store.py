@@ -19,7 +19,7 @@ class DeletedStoreTests(House):
         self.assertEqual(answer.status, 200)
         self.store = Path(self.service._config.directory) / "byok.db"
         for file in self.store.parent.glob("byok.db*"):
-            if not file.name.endswith("pepper"):
+            if file.is_file() and not file.name.endswith("pepper"):
                 file.unlink()
         await until(lambda: self.logged("store-replaced"))
 
