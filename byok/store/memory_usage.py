@@ -9,6 +9,7 @@ import msgspec
 from byok.core.usage_record import UsageRecord
 from byok.store.usage import (
     COUNTED,
+    DAILY,
     FIGURES,
     By,
     DaysWanted,
@@ -21,7 +22,7 @@ from byok.store.usage import (
     has_failed,
 )
 
-_DIMENSIONS = [each.value for each in By]
+_DIMENSIONS = [each.value for each in DAILY]
 _Group = tuple[str | None, ...]
 
 
@@ -73,12 +74,14 @@ class MemoryUsageStore:
         sums: defaultdict[_Group, Figures] = defaultdict(Figures)
         equal = asdict(wanted)
         first, last = equal.pop("first"), equal.pop("last")
+        key_ids = equal.pop("key_ids")
         for names, figures in self._days.items():
             named = dict(zip(_DIMENSIONS, names, strict=True))
             day = str(named["day"])
             if (
                 (first is None or day >= first)
                 and (last is None or day <= last)
+                and (key_ids is None or named["key_id"] in key_ids)
                 and all(
                     value is None or named[name] == value
                     for name, value in equal.items()
@@ -86,12 +89,24 @@ class MemoryUsageStore:
             ):
                 group = tuple(named[each.value] for each in by)
                 sums[group] = _sum(sums[group], figures)
-        return tuple(
-            Total(group=group, figures=sums[group])
-            for group in sorted(sums, key=lambda group: [each or "" for each in group])
-        )
+        return _sorted(sums)
+
+    async def sums(
+        self, wanted: UsageWanted, by: Sequence[By] = ()
+    ) -> tuple[Total, ...]:
+        """Add up the records that are *wanted*, in groups; none where nothing is."""
+        sums: defaultdict[_Group, Figures] = defaultdict(Figures)
+        for record in self.all():
+            if _is(record, wanted):
+                group = tuple(_name(record, each) for each in by)
+                sums[group] = _sum(sums[group], _figures(record))
+        return _sorted(sums)
 
     async def prune(self, before: float) -> int:
+        """Let the records from *before* go; days stay added up."""
+        return await self.prune_some(before)
+
+    async def prune_some(self, before: float) -> int:
         """Let the records from *before* go; days stay added up."""
         old = [each.id for each in self.all() if each.at < before]
         for each in old:
@@ -101,6 +116,18 @@ class MemoryUsageStore:
     def all(self) -> list[UsageRecord]:
         """Return every record in the order in which they came."""
         return list(self._records.values())
+
+
+def _name(record: UsageRecord, by: By) -> str | None:
+    name = day_of(record.at) if by is By.DAY else getattr(record, by.value)
+    return None if name is None else str(name)
+
+
+def _sorted(sums: dict[_Group, Figures]) -> tuple[Total, ...]:
+    return tuple(
+        Total(group=group, figures=sums[group])
+        for group in sorted(sums, key=lambda group: [each or "" for each in group])
+    )
 
 
 def _cleaned(record: UsageRecord) -> UsageRecord:

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -11,14 +10,13 @@ import sqlalchemy as sa
 
 from byok.core.usage_record import UsageRecord
 from byok.store.dbpool import DbPool
-from byok.store.engine import inserting, reading, writing
+from byok.store.engine import inserting, is_server, reading, writing
 from byok.store.tables import usage, usage_daily
 from byok.store.usage import (
     COUNTED,
     FIGURES,
     By,
     DaysWanted,
-    Figures,
     Total,
     UsagePage,
     UsageWanted,
@@ -26,6 +24,7 @@ from byok.store.usage import (
     day_of,
     has_failed,
 )
+from byok.store.usage_sums import RENAMED, are, of_days, of_records, read_total
 
 TURN = 2
 """The ledger's own: who is administered meanwhile does not wait for it."""
@@ -35,10 +34,8 @@ _AT_ONCE = 500
 
 _C = usage.c
 _D = usage_daily.c
-# A user of the database would have to quote these words each time.
-_RENAMED = {"user": "user_id", "team": "team_id"}
 _FIELDS = UsageRecord.__struct_fields__
-_COLUMNS = tuple(_RENAMED.get(name, name) for name in _FIELDS)
+_COLUMNS = tuple(RENAMED.get(name, name) for name in _FIELDS)
 _VALUES_OF = attrgetter(*_FIELDS)
 _ROW = sa.select(*(_C[name] for name in _COLUMNS))
 _GROUP = ("key_id", "user_id", "team_id", "model", "deployment", "payer")
@@ -89,7 +86,7 @@ class SqlUsage:
         """List records that are *wanted*, from the *next* of the page before."""
         query = (
             _ROW.add_columns(_C.number)
-            .where(*_conditions(wanted))
+            .where(*are(wanted))
             .order_by(_C.at.desc(), _C.number.desc())
             .limit(limit + 1)
         )
@@ -108,28 +105,17 @@ class SqlUsage:
 
     def totals(self, wanted: DaysWanted, by: Sequence[By] = ()) -> tuple[Total, ...]:
         """Add up the days that are *wanted*, in groups; none where nothing is."""
-        groups = [_D[_RENAMED.get(each.value, each.value)] for each in by]
-        query = (
-            sa.select(*groups, *(sa.func.sum(_D[name]) for name in FIGURES))
-            .where(*_of_days(wanted))
-            .group_by(*groups)
-            .having(sa.func.count() > 0)
-        )
         with reading(self._engine) as connection:
-            rows = connection.execute(query).all()
-        found = [
-            Total(
-                group=tuple(row[: len(groups)]),
-                figures=Figures(
-                    **dict(zip(FIGURES, map(int, row[len(groups) :]), strict=True))
-                ),
-            )
-            for row in rows
-        ]
-        # Databases differ in where they put what is not there.
-        return tuple(
-            sorted(found, key=lambda total: [each or "" for each in total.group])
-        )
+            rows = connection.execute(of_days(wanted, by)).all()
+        return _sorted(read_total(row, by) for row in rows)
+
+    def sums(self, wanted: UsageWanted, by: Sequence[By] = ()) -> tuple[Total, ...]:
+        """Add up the records that are *wanted*, in groups; none where nothing is."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(
+                of_records(wanted, by, on_server=is_server(connection))
+            ).all()
+        return _sorted(read_total(row, by) for row in rows)
 
     def prune(self, before: float, *, most: int = PRUNED_AT_ONCE) -> int:
         """Let the oldest *most* records from *before* go; say how many went."""
@@ -169,6 +155,16 @@ class SqlUsageStore:
         """Add up the days that are *wanted*, in groups; none where nothing is."""
         return await self._pool.run(partial(self._ledger.totals, wanted, by))
 
+    async def sums(
+        self, wanted: UsageWanted, by: Sequence[By] = ()
+    ) -> tuple[Total, ...]:
+        """Add up the records that are *wanted*, in groups; none where nothing is."""
+        return await self._pool.run(partial(self._ledger.sums, wanted, by))
+
+    async def prune_some(self, before: float) -> int:
+        """Let the oldest few of the records from *before* go; say how many did."""
+        return await self._pool.run(partial(self._ledger.prune, before))
+
     async def prune(self, before: float, *, at_once: int = PRUNED_AT_ONCE) -> int:
         """Let the records from *before* go, a few at a time; days stay added up."""
         gone = 0
@@ -178,6 +174,11 @@ class SqlUsageStore:
         ):
             gone += count
         return gone
+
+
+def _sorted(found: Iterable[Total]) -> tuple[Total, ...]:
+    # Databases differ in where they put what is not there.
+    return tuple(sorted(found, key=lambda total: [each or "" for each in total.group]))
 
 
 def _row(record: UsageRecord) -> Row:
@@ -220,36 +221,3 @@ def _digest(names: Sequence[str | None]) -> bytes:
 
 def _parts(ids: list[str]) -> Iterable[list[str]]:
     return (ids[at : at + _AT_ONCE] for at in range(0, len(ids), _AT_ONCE))
-
-
-def _conditions(wanted: UsageWanted) -> list[sa.ColumnElement[bool]]:
-    equal = asdict(wanted)
-    since, until = equal.pop("since"), equal.pop("until")
-    out = _equal(_C, equal)
-    if since is not None:
-        out.append(_C.at >= since)
-    if until is not None:
-        out.append(_C.at < until)
-    return out
-
-
-def _of_days(wanted: DaysWanted) -> list[sa.ColumnElement[bool]]:
-    equal = asdict(wanted)
-    first, last = equal.pop("first"), equal.pop("last")
-    out = _equal(_D, equal)
-    if first is not None:
-        out.append(_D.day >= first)
-    if last is not None:
-        out.append(_D.day <= last)
-    return out
-
-
-def _equal(
-    columns: sa.sql.base.ReadOnlyColumnCollection[str, sa.Column[Any]],
-    wanted: dict[str, str | None],
-) -> list[sa.ColumnElement[bool]]:
-    return [
-        columns[_RENAMED.get(name, name)] == value
-        for name, value in wanted.items()
-        if value is not None
-    ]

@@ -11,7 +11,11 @@ from byok.core.usage_record import UsageRecord
 
 
 class By(Enum):
-    """What the ledger can be added up by; the value is the field of a record."""
+    """
+    What the ledger can be added up by; the value is the field of a record.
+
+    What is not in DAILY can be added up as long as there are records of it.
+    """
 
     DAY = "day"
     KEY = "key_id"
@@ -20,6 +24,15 @@ class By(Enum):
     MODEL = "model"
     DEPLOYMENT = "deployment"
     PAYER = "payer"
+    SESSION = "session"
+    AGENT = "agent"
+    END_USER = "end_user"
+    PROVIDER = "provider"
+    UPSTREAM_MODEL = "upstream_model"
+
+
+DAILY = (By.DAY, By.KEY, By.USER, By.TEAM, By.MODEL, By.DEPLOYMENT, By.PAYER)
+"""What the totals of days are kept by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +53,16 @@ class UsageWanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaysWanted:
-    """Which days to add up, the last one included, and all of these true."""
+    """
+    Which days to add up, the last one included, and all of these true.
+
+    *key_ids* are those of several keys, any of which will do.
+    """
 
     first: str | None = None
     last: str | None = None
     key_id: str | None = None
+    key_ids: tuple[str, ...] | None = None
     user: str | None = None
     team: str | None = None
     model: str | None = None
@@ -120,8 +138,18 @@ class UsageStore(Protocol):
         """Add up the days that are *wanted*, in groups; none where nothing is."""
         ...
 
+    async def sums(
+        self, wanted: UsageWanted, by: Sequence[By] = ()
+    ) -> tuple[Total, ...]:
+        """Add up the records that are *wanted*, in groups; none where nothing is."""
+        ...
+
     async def prune(self, before: float) -> int:
         """Let the records from *before* go, a few at a time; days stay added up."""
+        ...
+
+    async def prune_some(self, before: float) -> int:
+        """Let the oldest few of the records from *before* go; say how many did."""
         ...
 
 

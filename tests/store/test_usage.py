@@ -127,6 +127,68 @@ class UsageStoreContract(Base):
         assert (found.requests, found.cost_nano) == (2, 2 * 123_456_789)
         assert await self.listed() == ["2", "1"]
 
+    async def test_records_add_up_by_what_days_are_not_kept_by(self):
+        midnight = NOON + DAY_S / 2
+        await self.store.append(
+            [
+                usage_record(1, **FULL),
+                usage_record(2, session="s-1", status=429),
+                usage_record(3, session="s-2", agent="a-9", error="gone"),
+                usage_record(4, at=midnight - 0.001, provider="openai"),
+                usage_record(5, at=midnight, upstream_model="m"),
+            ]
+        )
+
+        async def sums(*by: By, **wanted: Any) -> list[tuple[Any, int]]:
+            found = await self.store.sums(UsageWanted(**wanted), by)
+            return [(each.group, each.figures.requests) for each in found]
+
+        assert await sums(By.DAY) == [((TODAY,), 4), ((TOMORROW,), 1)]
+        assert await sums(By.SESSION) == [((None,), 2), (("s-1",), 2), (("s-2",), 1)]
+        assert await sums(By.AGENT, session="s-2") == [(("a-9",), 1)]
+        assert await sums(By.END_USER, By.PROVIDER, since=NOON + 4) == [
+            ((None, None), 1),
+            ((None, "openai"), 1),
+        ]
+        assert await sums(By.UPSTREAM_MODEL, since=midnight) == [(("m",), 1)]
+        assert await sums(By.KEY, until=NOON) == []
+        assert await sums(since=NOON + 2) == [((), 4)]
+
+    async def test_days_and_records_add_up_to_the_same(self):
+        await self.store.append(
+            [
+                usage_record(1, **FULL),
+                usage_record(2, status=429, notional_nano=None),
+                usage_record(3, at=NOON + DAY_S, error="gone", user="bob"),
+            ]
+        )
+
+        by = (By.DAY, By.USER, By.PAYER)
+        days = await self.store.totals(DaysWanted(), by)
+
+        assert days == await self.store.sums(UsageWanted(), by)
+        assert [each.figures.failures for each in days] == [1, 0, 1]
+
+    async def test_several_keys_are_added_up_at_once(self):
+        await self.store.append(
+            [usage_record(each, key_id=f"key_{each}") for each in range(4)]
+        )
+
+        assert await self.grouped(By.KEY, key_ids=("key_1", "key_3", "key_9")) == [
+            (("key_1",), 1),
+            (("key_3",), 1),
+        ]
+        assert await self.grouped(By.KEY, key_ids=()) == []
+
+    async def test_a_few_of_what_is_old_can_go_at_a_time(self):
+        await self.store.append([usage_record(each) for each in range(4)])
+
+        assert await self.store.prune_some(NOON + 3) == 3
+        assert await self.store.prune_some(NOON + 3) == 0
+
+        assert await self.listed() == ["3"]
+        assert (await self.figures()).requests == 4
+
     async def test_all_figures_add_up(self):
         await self.store.append([usage_record(1, **FULL), usage_record(2)])
         await self.store.append([usage_record(3, **FULL), usage_record(4, status=429)])
