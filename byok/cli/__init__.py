@@ -16,6 +16,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "byok.cli.audit:audit",
         "Show who changed what, and check that nothing of it was altered.",
     ),
+    "cost": (
+        "byok.cli.cost:cost",
+        "Explain what a request cost, line by line.",
+    ),
     "db": (
         "byok.cli.db:db",
         "Look at the store, upgrade its tables, and make backups.",
@@ -43,6 +47,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "reload": (
         "byok.cli.reload:reload",
         "Let a running gateway use its changed configuration.",
+    ),
+    "usage": (
+        "byok.cli.usage:usage",
+        "Show what was used and what it costs, by key, team, model and more.",
     ),
     "validate": (
         "byok.cli.validate:validate",

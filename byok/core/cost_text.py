@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 from byok.core.cost import ORG, Cost, Step, cost_of, recorded_tally
-from byok.core.price import ATTO, MILLION, Kind
+from byok.core.price import ATTO, MILLION, Kind, Price
 from byok.core.prices import PriceTable
 from byok.core.usage_record import UsageRecord
 
@@ -30,14 +30,7 @@ def render(record: UsageRecord, table: PriceTable) -> str:
     lines = [_line("request", record.id), _line("model", _model(record))]
     if record.payer is not None:
         lines.append(_line("payer", record.payer))
-    price = None
-    if record.provider is not None and record.upstream_model is not None:
-        price = table.find(
-            record.provider,
-            record.upstream_model,
-            deployment=record.deployment or "",
-            at=record.at,
-        )
+    price = price_of(record, table)
     if price is None:
         lines.append(_line("price", "none is known, so it counts nothing"))
         return "\n".join([*lines, *_recorded(record, None, table)])
@@ -50,6 +43,18 @@ def render(record: UsageRecord, table: PriceTable) -> str:
     cost = cost_of(recorded_tally(record), price)
     lines += ["", *_working(cost), ""]
     return "\n".join([*lines, *_recorded(record, cost, table)])
+
+
+def price_of(record: UsageRecord, table: PriceTable) -> Price | None:
+    """Return what the model of *record* costs by *table*, on the day of the record."""
+    if record.provider is None or record.upstream_model is None:
+        return None
+    return table.find(
+        record.provider,
+        record.upstream_model,
+        deployment=record.deployment or "",
+        at=record.at,
+    )
 
 
 def dollars(nano: int) -> str:
@@ -112,13 +117,21 @@ def _recorded(record: UsageRecord, cost: Cost | None, table: PriceTable) -> list
             _line("notional", f"{dollars(record.notional_nano)} by the prices")
         )
     now = None if cost is None else cost.nano
+    then = record.price_version or "none"
     if record.notional_nano != now:
         shown = "nothing" if now is None else dollars(now)
-        then = record.price_version or "none"
         lines.append(
             _line(
                 "differs",
                 f"recorded by the prices of {then}; by {table.version} it is {shown}",
+            )
+        )
+    elif cost is not None and record.price_version not in {None, table.version}:
+        lines.append(
+            _line(
+                "prices",
+                f"recorded by those of {then}, which come to the same as"
+                f" {table.version}",
             )
         )
     return lines

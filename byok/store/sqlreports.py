@@ -14,7 +14,7 @@ from byok.store.peek import looked_at
 from byok.store.schema import State, look
 from byok.store.sqlkeys import SqlKeys
 from byok.store.sqlusage import SqlUsage
-from byok.store.tables import usage, virtual_keys
+from byok.store.tables import usage, usage_daily, virtual_keys
 from byok.store.usage import By, DaysWanted, Total, UsageWanted
 from byok.store.usage_sums import of_days, of_records, read_total
 
@@ -50,10 +50,10 @@ class SqlReports:
 
     def first_day(self) -> str | None:
         """Return the first day of which there is a total, if there is any."""
-        for total in self._sums(of_days(DaysWanted(), (By.DAY,)), (By.DAY,)):
-            # By their primary key, so the first is the first of all.
-            return total.group[0]
-        return None
+        query = sa.select(sa.func.min(usage_daily.c.day))
+        with reading(self._engine) as connection:
+            day: str | None = connection.scalar(query)
+        return day
 
     def aliases(self) -> dict[str, str]:
         """Return the alias of every key that has one, by its token id."""
@@ -61,7 +61,7 @@ class SqlReports:
         query = sa.select(columns.token_id, columns.key_alias)
         with reading(self._engine) as connection:
             rows = connection.execute(query.where(columns.key_alias.is_not(None)))
-            return dict(rows.tuples())
+            return {row.token_id: row.key_alias for row in rows}
 
     def key_id(self, name: str) -> str:
         """Return the token id of the key *name*; *name* itself where there is none."""
@@ -75,8 +75,9 @@ class SqlReports:
         ordered = query.order_by(*query.selected_columns[: len(by)])
         with reading(self._engine) as connection:
             connection.execution_options(yield_per=_AT_ONCE)
-            for row in connection.execute(ordered):
-                yield read_total(row, by)
+            with connection.execute(ordered) as rows:
+                for row in rows:
+                    yield read_total(row, by)
 
 
 @contextmanager

@@ -82,6 +82,17 @@ def test_what_costs_otherwise_by_now_is_told_beside_what_was_recorded():
     ]
 
 
+def test_other_prices_that_come_to_the_same_are_told_as_that():
+    kept = replace(
+        SERVED, input_tokens=1000, notional_nano=4_000_000, price_version="of-before"
+    )
+
+    assert told(kept)[-1] == (
+        "prices    recorded by those of of-before, which come to the same as corpus-1"
+    )
+    assert told(replace(kept, price_version=None))[-1].startswith("notional")
+
+
 def test_who_pays_is_told_where_it_is_not_the_organisation():
     theirs = replace(SERVED, payer="user-key", notional_nano=0)
 
@@ -151,7 +162,8 @@ def test_the_page_shows_what_is_told():
         notional_nano=50_583_670,
     )
 
-    text = render(kept, PriceTable(price_list(named), said))
+    table = PriceTable(price_list(named), said)
+    text = render(replace(kept, price_version=table.version), table)
 
     page = (ROOT / "docs" / "cost.md").read_text("utf-8")
     assert f"```text\n{text}\n```\n" in page
