@@ -41,6 +41,7 @@ from byok.web.models import Models
 from byok.web.pins import Pins
 from byok.web.places import Place, Places
 from byok.web.proxy import Proxy
+from byok.web.spending import Spending
 from byok.web.whoami import WhoAmI
 from byok.wire.limits import ClientLimits, ServerLimits
 
@@ -139,6 +140,7 @@ class Assembly:
                 lasting.store.peppers,
                 seconds=lasting.wall,
                 master_key=config.master_key,
+                usage=lasting.store.usage,
                 warn_weak_keys=not general.permits_weak_keys,
             ),
             master_key=config.master_key,
@@ -147,6 +149,14 @@ class Assembly:
         )
         decisions = Decisions(
             lasting.decisions,
+            identity=identity,
+            master_key=config.master_key,
+            carriers=admin_carriers(config.key_header_name),
+            seconds=lasting.wall,
+        )
+        spending = Spending(
+            lasting.store.usage,
+            keys=lasting.store.keys,
             identity=identity,
             master_key=config.master_key,
             carriers=admin_carriers(config.key_header_name),
@@ -176,7 +186,12 @@ class Assembly:
                 is_leaving=lasting.is_leaving,
             ),
             whoami=WhoAmI(gateway=gateway, identity=identity),
-            more=(admin.find, decisions.find, *self._metrics(config)),
+            more=(
+                admin.find,
+                decisions.find,
+                spending.find,
+                *self._metrics(config),
+            ),
         )
         access = AccessLog(
             clock=lasting.clock,

@@ -3,11 +3,11 @@
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from byok.cli.key_options import option_named
 from byok.cli.render import Style, Styled, Text, err, out
-from byok.core.key_answers import moment, shown
+from byok.core.key_answers import NOTHING, Spent, moment, shown
 from byok.core.key_requests import KeyChange, weak_key_warning
 from byok.core.keys import VirtualKey, is_in_force
 from byok.core.secret import Secret
@@ -15,10 +15,13 @@ from byok.core.secret import Secret
 _HEADS = ("ALIAS", "ID", "KEY", "STATE", "EXPIRES", "MODELS", "USER", "TEAM")
 
 
-def show_list(found: Sequence[VirtualKey], *, as_json: bool) -> None:
-    """Print a table of keys."""
+def show_list(
+    found: Sequence[VirtualKey], spent: Mapping[str, Spent], *, as_json: bool
+) -> None:
+    """Print a table of keys; programs are told what each has *spent*, too."""
     if as_json:
-        out().json({"keys": [shown(key) for key in found], "total_count": len(found)})
+        keys = [shown(key, spent.get(key.token_id, NOTHING)) for key in found]
+        out().json({"keys": keys, "total_count": len(found)})
     elif found:
         now = time.time()
         out().table([_row(key, now) for key in found], heads=_HEADS)
@@ -47,13 +50,13 @@ def _state(record: VirtualKey, now: float) -> Styled:
     return Styled("active", Style.GOOD)
 
 
-def show_record(record: VirtualKey, *, as_json: bool) -> None:
+def show_record(record: VirtualKey, spent: Spent, *, as_json: bool) -> None:
     """Print one key, but for the key itself."""
     if as_json:
-        out().json(shown(record))
+        out().json(shown(record, spent))
         return
     rows: list[list[Text]] = [["state", _state(record, time.time())]]
-    for name, value in shown(record).items():
+    for name, value in shown(record, spent).items():
         if name not in {"token", "blocked"} and value not in (None, [], {}):
             rows.append([Styled(name, Style.FAINT), _text(value)])
     out().table(rows)

@@ -17,6 +17,7 @@ from byok.cli.loading import config_option
 from byok.cli.render import err, out
 from byok.cli.storing import REFUSED, UNUSABLE, configured, end, me
 from byok.core.errors import ByokError, Refusal
+from byok.core.key_answers import NOTHING, Spent
 from byok.core.key_requests import (
     KeyChange,
     changed,
@@ -41,6 +42,8 @@ from byok.store.faults import AliasTaken, KeyTaken
 from byok.store.keystore import Change, Selection
 from byok.store.opening import open_keys
 from byok.store.sqlkeys import SqlKeys
+from byok.store.sqlusage import SqlUsage
+from byok.store.usage import By, DaysWanted
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -66,6 +69,7 @@ class _Opened:
     """What a command works on."""
 
     keys: SqlKeys
+    usage: SqlUsage
     peppers: Peppers
     master_key: Secret | None
 
@@ -155,7 +159,8 @@ def list_keys(
         while page := store.keys.page(selection).keys:
             found += page
             selection = replace(selection, page=selection.page + 1)
-    show_list(found, as_json=as_json)
+        spent = _spent(store) if as_json else {}
+    show_list(found, spent, as_json=as_json)
 
 
 @keys.command()
@@ -169,7 +174,8 @@ def show(
     """Show one key, but for the key itself."""
     with _store(config_path) as store:
         record = _named(store, name)
-    show_record(record, as_json=as_json)
+        spent = _spent_of(store, record)
+    show_record(record, spent, as_json=as_json)
 
 
 @keys.command()
@@ -193,8 +199,9 @@ def update(
         record = _changed(
             store, name, lambda found: changed(found, change, now=now, by=me())
         )
+        spent = _spent_of(store, record)
     warn(change.warnings)
-    show_record(record, as_json=as_json)
+    show_record(record, spent, as_json=as_json)
 
 
 @keys.command()
@@ -298,7 +305,10 @@ def _store(config_path: Path) -> Iterator[_Opened]:
         with open_keys(place, config.general.key_peppers) as store:
             warn(store.warnings)
             yield _Opened(
-                keys=store.keys, peppers=store.peppers, master_key=config.master_key
+                keys=store.keys,
+                usage=store.usage,
+                peppers=store.peppers,
+                master_key=config.master_key,
             )
     except ByokError as error:
         end(str(error), UNUSABLE)
@@ -354,7 +364,24 @@ def _set_blocked(config_path: Path, name: str, *, blocked: bool, as_json: bool) 
                 found, blocked=blocked, updated_at=now, updated_by=me()
             ),
         )
-    show_record(record, as_json=as_json)
+        spent = _spent_of(store, record)
+    show_record(record, spent, as_json=as_json)
+
+
+def _spent_of(store: _Opened, record: VirtualKey) -> Spent:
+    return _spent(store, key_id=record.token_id).get(record.token_id, NOTHING)
+
+
+def _spent(store: _Opened, *, key_id: str | None = None) -> dict[str, Spent]:
+    """Return what the ledger has of one key, or of each."""
+    totals = store.usage.totals(DaysWanted(key_id=key_id), (By.KEY,))
+    return {
+        str(total.group[0]): Spent(
+            real_nano=total.figures.cost_nano,
+            notional_nano=total.figures.notional_nano,
+        )
+        for total in totals
+    }
 
 
 def _done(work: Callable[[], T]) -> T:

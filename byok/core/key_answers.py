@@ -1,13 +1,31 @@
 """How a key is shown, in LiteLLM's field names. Never the key, never a digest."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from byok.core.keys import VirtualKey
 
+_NANO = 10**9
 _LAST = datetime.max.replace(microsecond=0, tzinfo=UTC).timestamp()
 
 
-def shown(record: VirtualKey) -> dict[str, object]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """
+    What the ledger has of a key, in nanodollars.
+
+    *real_nano* is what the organisation pays, *notional_nano* what all of it costs
+    by the prices, whoever pays.
+    """
+
+    real_nano: int = 0
+    notional_nano: int = 0
+
+
+NOTHING = Spent()
+
+
+def shown(record: VirtualKey, spent: Spent = NOTHING) -> dict[str, object]:
     """Return the JSON object that stands for *record* in answers and listings."""
     return {
         "token": record.token_id,
@@ -21,7 +39,8 @@ def shown(record: VirtualKey) -> dict[str, object]:
         "tags": list(record.tags),
         "user_id": record.user_id,
         "team_id": record.team_id,
-        "spend": record.spend,
+        "spend": dollars(spent.real_nano),
+        "notional_spend": dollars(spent.notional_nano),
         "max_budget": record.max_budget,
         "soft_budget": record.soft_budget,
         "budget_duration": record.budget_duration,
@@ -35,6 +54,11 @@ def shown(record: VirtualKey) -> dict[str, object]:
         "updated_at": moment(record.updated_at),
         "updated_by": record.updated_by,
     }
+
+
+def dollars(nano: int) -> float:
+    """Write nanodollars as LiteLLM writes money: as a number of dollars."""
+    return nano / _NANO
 
 
 def moment(at: float | None) -> str | None:

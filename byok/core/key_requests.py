@@ -373,6 +373,8 @@ def _warnings(
         for name in STORED_ONLY
         if body.get(name) not in (None, {}, {RIGHT: True}, {RIGHT: False})
     ]
+    if body.get("spend"):
+        said.append("spend: stored and not counted; the ledger says what was spent.")
     said += [
         f"{name}: accepted for LiteLLM's sake, without effect here."
         for name in unknown

@@ -36,6 +36,7 @@ class OpenKeys:
     """A store opened for blocking use."""
 
     keys: SqlKeys
+    usage: SqlUsage
     peppers: Peppers
     warnings: tuple[str, ...]
 
@@ -189,4 +190,6 @@ def _prepared(
     peppers, warnings = open_peppers(place, configured, counts=keys.pepper_counts())
     if not isinstance(place, Server) and stat.S_IMODE(place.stat().st_mode) & 0o077:
         warnings += (f"{place}: readable by others than its owner; chmod 600 it.",)
-    return OpenKeys(keys=keys, peppers=peppers, warnings=warnings)
+    return OpenKeys(
+        keys=keys, usage=SqlUsage(engine), peppers=peppers, warnings=warnings
+    )

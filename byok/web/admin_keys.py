@@ -7,7 +7,7 @@ from dataclasses import replace
 from twisted.logger import Logger
 
 from byok.core.errors import Refusal
-from byok.core.key_answers import shown
+from byok.core.key_answers import NOTHING, Spent, shown
 from byok.core.key_requests import (
     KeyChange,
     bad_field,
@@ -34,6 +34,7 @@ from byok.core.keys import (
 from byok.core.secret import Secret
 from byok.store.faults import AliasTaken, KeyTaken
 from byok.store.keystore import KeyStore, Selection
+from byok.store.usage import By, DaysWanted, UsageStore
 
 BY = "master-key"
 PAGE_SIZE = 10
@@ -70,6 +71,7 @@ class KeyAdmin:
         *,
         seconds: Callable[[], float],
         master_key: Secret | None,
+        usage: UsageStore | None = None,
         warn_weak_keys: bool = True,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
@@ -77,6 +79,7 @@ class KeyAdmin:
         self._peppers = peppers
         self._seconds = seconds
         self._master_key = master_key
+        self._usage = usage
         self._warn_weak_keys = warn_weak_keys
         self._random_bytes = random_bytes
 
@@ -103,7 +106,7 @@ class KeyAdmin:
         except (KeyTaken, AliasTaken) as fault:
             return _taken(fault)
         self._note("made", record)
-        return self._with_key(key, record, change)
+        return self._with_key(key, shown(record), change)
 
     async def info(self, query: Mapping[str, str]) -> Document | Refusal:
         """Show one key."""
@@ -112,7 +115,7 @@ class KeyAdmin:
         record = await self._named(query["key"])
         if isinstance(record, Refusal):
             return record
-        return {"key": record.token_id, "info": shown(record)}
+        return {"key": record.token_id, "info": await self._shown(record)}
 
     async def list(self, query: Mapping[str, str]) -> Document | Refusal:
         """List keys, the newest first: their ids, or all of them on request."""
@@ -123,11 +126,15 @@ class KeyAdmin:
         if full not in {"true", "false"}:
             return bad_field("return_full_object: true or false.")
         page = await self._store.page(selection)
-        return {
-            "keys": [
-                shown(record) if full == "true" else record.token_id
+        keys: list[object] = [record.token_id for record in page.keys]
+        if full == "true":
+            spent = await self._spent(page.keys)
+            keys = [
+                shown(record, spent.get(record.token_id, NOTHING))
                 for record in page.keys
-            ],
+            ]
+        return {
+            "keys": keys,
             "total_count": page.total,
             "current_page": selection.page,
             "total_pages": -(-page.total // selection.size),
@@ -150,7 +157,7 @@ class KeyAdmin:
         self._note("changed", after)
         return {
             "key": after.token_id,
-            **shown(after),
+            **await self._shown(after),
             "warnings": list(change.warnings),
         }
 
@@ -236,7 +243,7 @@ class KeyAdmin:
         if isinstance(after, Refusal):
             return after
         self._note("regenerated", after)
-        return self._with_key(key, after, change)
+        return self._with_key(key, await self._shown(after), change)
 
     async def _set_blocked(
         self, body: Document, *, blocked: bool
@@ -258,7 +265,7 @@ class KeyAdmin:
         if isinstance(after, Refusal):
             return after
         self._note("blocked" if blocked else "unblocked", after)
-        return shown(after)
+        return await self._shown(after)
 
     async def _key(self, given: object) -> Secret | Refusal:
         """Return the key to use: the one *given*, or a new one."""
@@ -292,7 +299,7 @@ class KeyAdmin:
         if is_raw_key(name) or (
             self._master_key is not None and Secret(name) == self._master_key
         ):
-            return _KEY_IN_URL
+            return KEY_IN_URL
         return await self._by_name(name)
 
     async def _by_name(self, name: str) -> VirtualKey | Refusal:
@@ -309,11 +316,29 @@ class KeyAdmin:
         except (KeyTaken, AliasTaken) as fault:
             return _taken(fault)
 
-    def _with_key(self, key: Secret, record: VirtualKey, change: KeyChange) -> Document:
+    async def _shown(self, record: VirtualKey) -> Document:
+        spent = await self._spent((record,))
+        return shown(record, spent.get(record.token_id, NOTHING))
+
+    async def _spent(self, records: Sequence[VirtualKey]) -> dict[str, Spent]:
+        """Return what the ledger has of each of *records*, by token id."""
+        if self._usage is None or not records:
+            return {}
+        ids = tuple(record.token_id for record in records)
+        totals = await self._usage.totals(DaysWanted(key_ids=ids), (By.KEY,))
+        return {
+            str(total.group[0]): Spent(
+                real_nano=total.figures.cost_nano,
+                notional_nano=total.figures.notional_nano,
+            )
+            for total in totals
+        }
+
+    def _with_key(self, key: Secret, document: Document, change: KeyChange) -> Document:
         weak = weak_key_warning(key) if self._warn_weak_keys else None
         return {
             "key": key.reveal(),
-            **shown(record),
+            **document,
             "warnings": [*([weak] if weak else []), *change.warnings],
         }
 
@@ -335,7 +360,7 @@ def _selection(query: Mapping[str, str]) -> Selection | Refusal:
     if size is None:
         return bad_field(f"size: a number from 1 to {MAX_PAGE_SIZE}.")
     if any(is_raw_key(value) for value in query.values()):
-        return _KEY_IN_URL
+        return KEY_IN_URL
     alias = query.get("key_alias")
     return Selection(
         page=page,
@@ -376,7 +401,7 @@ _NOT_FOUND = Refusal(
     code="keys.not-found",
     message="There is no such key. GET /key/list has the token ids of all.",
 )
-_KEY_IN_URL = Refusal(
+KEY_IN_URL = Refusal(
     status=400,
     kind="invalid_request_error",
     code="keys.key-in-url",

@@ -9,6 +9,7 @@ first relied on, and every few seconds for those in use.
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -114,7 +115,7 @@ class Budgets:
 
     async def _spent(self, limit: Limit, start: float) -> int:
         """Return the nanodollars of *limit* that are in the ledger since *start*."""
-        whose = {_FIELDS[limit.scope]: limit.scope_id}
+        whose: dict[str, Any] = {_FIELDS[limit.scope]: limit.scope_id}
         first = datetime.fromtimestamp(start, tz=UTC)
         midnight = first.replace(hour=0, minute=0, second=0, microsecond=0)
         spent = 0

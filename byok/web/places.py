@@ -20,7 +20,9 @@ ANY = b"*"
 
 _OPENAI_PREFIXES = (
     b"/chat/",
+    b"/global/",
     b"/key/",
+    b"/spend/",
     b"/team/",
     b"/user/",
     b"/v1/chat/",

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from byok.core.errors import Refusal
-from byok.core.key_answers import moment, shown
+from byok.core.key_answers import Spent, moment, shown
 from byok.core.key_forms import KeyFields
 from byok.core.key_requests import (
     WITHOUT_EFFECT,
@@ -89,8 +89,21 @@ def test_every_field_ends_in_the_record():
     answer = shown(record)
     assert answer["expires"] == "2027-02-14T08:00:00Z"
     for name, value in EVERYTHING.items():
-        if name != "duration":
+        if name not in {"duration", "spend"}:
             assert answer[name] == value
+    assert record.spend == 1
+
+
+def test_what_is_shown_as_spent_is_what_the_ledger_has():
+    change = read_change({"spend": 1}, now=NOW)
+    answer = shown(made(spend=1), Spent(real_nano=5 * 10**8, notional_nano=10**9))
+
+    assert (answer["spend"], answer["notional_spend"]) == (0.5, 1.0)
+    assert shown(made(spend=1))["spend"] == 0.0
+    assert isinstance(change, KeyChange)
+    assert change.warnings == (
+        "spend: stored and not counted; the ledger says what was spent.",
+    )
 
 
 def test_what_is_shown_is_json_and_holds_neither_key_nor_digest():

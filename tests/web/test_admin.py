@@ -94,6 +94,7 @@ class AdminCase(TestCase):
             self.store.peppers,
             seconds=lambda: self.now,
             master_key=master_key,
+            usage=self.store.usage,
             **options,
         )
         admin = Admin(keys, master_key=master_key, carriers=admin_carriers(None))
