@@ -55,6 +55,7 @@ from byok.web.leaving import Leaving
 from byok.web.ledger import Ledger
 from byok.web.meters import Meters, Reading
 from byok.web.renewals import Renewals
+from byok.web.retention import Retention
 from byok.wire.certificates import CertificateFiles, ServerCertificate
 from byok.wire.deadlines import Deadlines
 from byok.wire.descriptors import may_open
@@ -158,6 +159,7 @@ class GatewayService(MultiService):
         self._store: Store | None = None
         self._decisions: DecisionLog | None = None
         self._ledger: Ledger | None = None
+        self._retention: Retention | None = None
         self._guard = EgressGuard(clock=self._clock)
         self._reloading: Reloading | None = None
         self._leaving: Leaving | None = None
@@ -272,6 +274,7 @@ class GatewayService(MultiService):
             [await self._listen(*each, site) for each in enumerate(config.listen)]
         )
         self._reloading.start()
+        self._start_retention(store, self._reloading)
         if self._member is None or self._member.announces:
             self._introduce(config)
         if self._member is not None:
@@ -293,6 +296,18 @@ class GatewayService(MultiService):
         )
         ledger.start()
         return ledger
+
+    def _start_retention(self, store: Store, reloading: Reloading) -> None:
+        """Let old records go; one of several processes is enough for that."""
+        if not self._tells:
+            return
+        self._retention = Retention(
+            store.usage,
+            keep_days=lambda: reloading.config.governance.keep_days,
+            clock=self._clock,
+            wall=self._wall,
+        )
+        self._retention.start()
 
     async def _collected(self) -> Tally:
         """Return what is counted here and in every process beside this one."""
@@ -343,6 +358,8 @@ class GatewayService(MultiService):
             await self._leaving.see_off(self._reloading.config.limits.drain_s)
         if self._reloading is not None:
             await self._reloading.stop()
+        if self._retention is not None:
+            await self._retention.stop()
         if self._ledger is not None:
             await self._ledger.stop()
         if self._decisions is not None:

@@ -14,7 +14,8 @@ class Governance:
     """
     What a configuration says of usage and of limits.
 
-    *spool* is where records wait for the store, None for the usual place. *payers*
+    *spool* is where records wait for the store, None for the usual place. *keep_days*
+    is of how many days they stay there, None for all. *payers*
     are whose costs budgets count; *fails_open* is what happens where their past is
     not known. *deployments* are the limits of deployments by name, *caps* those of
     every session and every agent.
@@ -23,6 +24,7 @@ class Governance:
     records_usage: bool = True
     spool: Path | None = None
     is_synced: bool = False
+    keep_days: int | None = None
     payers: frozenset[str] = ORG_PAYS
     fails_open: bool = True
     budget_status: int = BUDGET_STATUS

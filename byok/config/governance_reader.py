@@ -32,6 +32,7 @@ def read_governance(
         records_usage=_is(usage, "record", usually=True),
         spool=None if named is None else directory / named,
         is_synced=_is(usage, "sync", usually=False),
+        keep_days=_count(usage, "keep_days"),
         payers=payers,
         fails_open=_text(budgets, "fail") != "closed",
         budget_status=_status(tree.table("litellm_settings"), findings),
