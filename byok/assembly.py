@@ -27,6 +27,7 @@ from byok.web.access import AccessLog, AccessRecord
 from byok.web.admin import Admin
 from byok.web.admin_guard import admin_carriers
 from byok.web.admin_keys import KeyAdmin
+from byok.web.admin_leases import LeaseAdmin
 from byok.web.admin_reload import Reload, ReloadAdmin
 from byok.web.allowances import Allowances
 from byok.web.decisions import DecisionLog, Decisions
@@ -146,6 +147,7 @@ class Assembly:
             master_key=config.master_key,
             carriers=admin_carriers(config.key_header_name),
             reload=ReloadAdmin(self._reload),
+            leases=LeaseAdmin(lasting.ledger.counts.limiter, seconds=lasting.wall).list,
         )
         decisions = Decisions(
             lasting.decisions,
@@ -239,7 +241,8 @@ class Assembly:
         counts = config.general.metrics.is_on
 
         def take(record: AccessRecord) -> None:
-            # First, since a lease that is not given back shuts its owner out.
+            # First, since a lease that is not given back shuts its owner out. It
+            # raises nothing.
             meter.close(record)
             decisions.take(record)
             if counts:

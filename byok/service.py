@@ -324,6 +324,8 @@ class GatewayService(MultiService):
             yield "byok_exchanges_open", (), self._front.answering
         if self._decisions is not None:
             yield from _of_decisions(self._decisions)
+        if self._ledger is not None:
+            yield from self._ledger.readings()
         reloading = self._reloading
         if reloading is not None:
             yield "byok_provider_connections_open", (), reloading.provider_connections

@@ -13,7 +13,7 @@ MODULES = sorted((TREE / "byok").rglob("*.py"))
 MAY_REVEAL = {
     "byok/cli/key_screens.py": "shows a new key, once",
     "byok/cli/keys.py": "takes a key that is brought along",
-    "byok/cli/reload.py": "sends the master key to the gateway that is to reload",
+    "byok/cli/running.py": "sends the master key to the gateway that is asked",
     "byok/config/policies.py": "writes a secret that a deployment's rule puts in",
     "byok/core/policy_tests/trial.py": "tells the operator's key in what would leave",
     "byok/config/general.py": "checks length and letters of configured keys",

@@ -36,6 +36,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "byok.cli.keys:keys",
         "Make, list, change and delete virtual keys.",
     ),
+    "leases": (
+        "byok.cli.leases:leases",
+        "Show what limits hold for requests under way.",
+    ),
     "pins": (
         "byok.cli.pins:pins",
         "List provider keys that are bound to an owner, and release them.",

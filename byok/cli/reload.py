@@ -1,28 +1,18 @@
 """`byok reload`: a running gateway takes up its changed configuration."""
 
-import json
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, NoReturn
-from urllib.parse import urlsplit
+from typing import Any
 
 import click
 
-from byok.cli.render import Renderer, Style, Styled, Text, err, out
-from byok.config import examine, master_key_in, secret_at
+from byok.cli.render import Renderer, Style, Styled, Text, out
+from byok.cli.running import ask, end_at, master_key, of_gateway, refusal_in
 from byok.core.secret import Secret
 
 REFUSED = 1
-UNUSABLE = 2
 WIDENS = 3
-NO_MASTER_KEY = "admin.no-master-key"
-_TIMEOUT_S = 300.0
-_URL = "--url is http://host:port or https://host:port."
 _BY_SIGNAL = (
     "A gateway without one is administered by nobody, so it cannot be asked to reload:"
     " send it SIGHUP (kill -HUP and its process id), and its log says whether it did."
@@ -49,27 +39,7 @@ Exit codes: 0 done (or would be done); 1 refused, and what is in use stays in us
 
 
 @click.command(name="reload", epilog=_EPILOG)
-@click.option(
-    "--url",
-    default="http://127.0.0.1:4000",
-    show_default=True,
-    help="Where the gateway is.",
-)
-@click.option(
-    "--key-from",
-    metavar="REFERENCE",
-    help="Where its master key is: os.environ/NAME or file:PATH."
-    "  [default: where the configuration says]",
-)
-@click.option(
-    "-c",
-    "--config",
-    "config_path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default="config.yaml",
-    show_default=True,
-    help="The configuration that says where the master key is.",
-)
+@of_gateway
 @click.option("--dry-run", is_flag=True, help="Only say what would change.")
 @click.option(
     "--allow-widening",
@@ -93,7 +63,7 @@ def reload(
     for all requests. If anything is wrong, or more could leave than before, nothing
     changes. Requests on their way end as they began.
     """
-    key = _key(key_from, config_path)
+    key = master_key(key_from, config_path, without_one=_BY_SIGNAL)
     wish = {"dry_run": dry_run, "allow_widening": allow_widening}
     answer = _ask(url, key, wish)
     if as_json:
@@ -103,76 +73,12 @@ def reload(
     sys.exit(_code(answer))
 
 
-def _key(key_from: str | None, config_path: Path) -> Secret:
-    if key_from is None:
-        key = master_key_in(config_path, os.environ)
-        where = f"{config_path} leads to none: name it with --key-from"
-    else:
-        key = secret_at(key_from, os.environ)
-        where = "--key-from leads to none: write os.environ/NAME or file:PATH"
-    if key is None:
-        if key_from is None:
-            report = examine(config_path)
-            for each in report.findings:
-                err().line(str(each))
-            if report.config is not None and report.config.general.single_user:
-                _end(f"{config_path} has no master key. {_BY_SIGNAL}")
-        _end(f"The gateway's master key is needed, and {where}.")
-    return key
-
-
 def _ask(url: str, key: Secret, wish: Mapping[str, bool]) -> Answer:
     """Ask the gateway at *url*; return its answer if it is one about a reload."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        _end(_URL)
-    if parts.scheme not in {"http", "https"} or not host or parts.username:
-        _end(_URL)
-    if parts.scheme == "http" and not _is_here(host):
-        err().line(
-            Styled("The master key goes to another machine in the clear.", Style.WARN)
-        )
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    try:
-        connection = kind(host, port, timeout=_TIMEOUT_S)
-        with closing(connection):
-            status, body = _answer(connection, parts.path.rstrip("/"), key, wish)
-    except (OSError, HTTPException, ValueError) as error:
-        # A ValueError may quote what could not be sent, and that may be the key.
-        why = error.strerror if isinstance(error, OSError) else None
-        _end(f"No gateway answers at {host}: {why or type(error).__name__}.")
+    status, body = ask(url, "/byok/reload", key, wish)
     if not isinstance(body, dict) or "obstacle" not in body:
-        said = body.get("error") if isinstance(body, dict) else None
-        message = said.get("message") if isinstance(said, dict) else None
-        if isinstance(said, dict) and said.get("code") == NO_MASTER_KEY:
-            _end(f"The gateway at {host} has no master key. {_BY_SIGNAL}")
-        _end(f"{message or 'What answers there is no gateway.'} (status {status})")
+        end_at(refusal_in(status, body, url, without_master_key=_BY_SIGNAL))
     return body
-
-
-def _answer(
-    connection: HTTPConnection, path: str, key: Secret, wish: Mapping[str, bool]
-) -> tuple[int, Any]:
-    connection.request(
-        "POST",
-        f"{path}/byok/reload",
-        json.dumps(wish),
-        {
-            "Authorization": f"Bearer {key.reveal()}",
-            "Content-Type": "application/json",
-        },
-    )
-    answer = connection.getresponse()
-    return answer.status, json.loads(answer.read())
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _code(answer: Answer) -> int:
@@ -243,8 +149,3 @@ def _summary(answer: Answer) -> tuple[Text, ...]:
     if isinstance(workers, dict):
         shared = f" ({workers.get('reloaded')} of {workers.get('workers')} workers)"
     return (Styled("reloaded: ", Style.GOOD), f"{before} -> {generation}{shared}")
-
-
-def _end(message: str) -> NoReturn:
-    err().line(message)
-    sys.exit(UNUSABLE)

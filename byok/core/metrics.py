@@ -115,6 +115,32 @@ FAMILIES: tuple[Family, ...] = (
         labels=("result",),
     ),
     Family(
+        name="byok_usage_records",
+        kind=Kind.COUNTER,
+        help="Records of usage that were spooled, stored, put aside, or lost.",
+        labels=("result",),
+    ),
+    Family(
+        name="byok_spool_records",
+        kind=Kind.GAUGE,
+        help="Records of usage that wait for the store, about.",
+    ),
+    Family(
+        name="byok_spool_bytes",
+        kind=Kind.GAUGE,
+        help="Bytes of records of usage that wait for the store.",
+    ),
+    Family(
+        name="byok_spool_lag_seconds",
+        kind=Kind.GAUGE,
+        help="How long the oldest record of usage waits; workers are added up.",
+    ),
+    Family(
+        name="byok_leases_open",
+        kind=Kind.GAUGE,
+        help="Requests under way for which limits hold something.",
+    ),
+    Family(
         name="byok_policy_shadow_diff",
         kind=Kind.COUNTER,
         help="What rules in shadow would have changed.",

@@ -114,6 +114,8 @@ class AccessRecord:
         self._peer = client.peer
         self.user = user
         self.reserved: tuple[Limit, ...] = ()
+        self.budgets: tuple[Limit, ...] = ()
+        self.was_left = False
         self.session: str | None = None
         self.agent: str | None = None
 
@@ -133,6 +135,7 @@ class AccessRecord:
 
     def left(self) -> None:
         """Note that the client hung up, or why it was cut off."""
+        self.was_left = True
         self.status = self.status or CLIENT_GONE
         self.ending = self.client.gone_because or "client gone"
 

@@ -32,6 +32,7 @@ class Admin:
         master_key: Secret | None,
         carriers: Sequence[bytes],
         reload: ReloadAdmin | None = None,
+        leases: Callable[[Mapping[str, str]], _Answer] | None = None,
     ) -> None:
         self._keys = keys
         self._master_key = master_key
@@ -49,10 +50,14 @@ class Admin:
         }
         if reload is not None:
             posts["/byok/reload"] = reload.reload
-        gets = {
+        gets: dict[
+            str, tuple[Callable[[Mapping[str, str]], _Answer], Sequence[str]]
+        ] = {
             "/key/info": (keys.info, ("key",)),
             "/key/list": (keys.list, LIST_PARAMETERS),
         }
+        if leases is not None:
+            gets["/byok/leases"] = (leases, ())
         self._places = {
             **{
                 route.encode(): _place(route, b"POST", self._posting(act))

@@ -24,6 +24,11 @@ from byok.store.usage import By, DaysWanted, UsageStore, UsageWanted, day_of
 from byok.web.counts import Counts
 
 INTERVAL_S = 5.0
+"""How often budgets in use are read again."""
+
+AWAY_S = 1.0
+"""How long nobody asks a ledger again that could not be read."""
+
 _AT_ONCE = 200
 _MOST_KNOWN = 20_000
 _PAGE = 1000
@@ -52,6 +57,9 @@ class Budgets:
         # Those read already, the ones used last at the end; and those used since.
         self._known: OrderedDict[str, Limit] = OrderedDict()
         self._used: dict[str, Limit] = {}
+        # Those that somebody reads for the first time, and who waits for that.
+        self._first: dict[str, list[Deferred[bool]]] = {}
+        self._away_until = 0.0
         self._reading: Deferred[None] | None = None
         self._loop = LoopingCall(self._again)
         self._is_away = False
@@ -80,6 +88,50 @@ class Budgets:
                 found = (*found, limit)
         return found
 
+    async def learn(self, limits: Sequence[Limit]) -> bool:
+        """
+        Let the limiter know what was spent of *limits*; tell whether it does.
+
+        Each is read once, however many requests need it at the same time; and a ledger
+        that is away is left alone for a while, so that nobody waits long for it.
+        """
+        if self._counts.clock.seconds() < self._away_until:
+            return False
+        for limit in limits:
+            if not await self._learned(limit):
+                return False
+        return True
+
+    async def _learned(self, limit: Limit) -> bool:
+        waiting = self._first.get(limit.key)
+        if waiting is not None:
+            # Whoever reads it may be given up; then it is this one's turn.
+            other: Deferred[bool] = Deferred()
+            waiting.append(other)
+            if await other or limit.key in self._known:
+                return limit.key in self._known
+            return await self._learned(limit)
+        self._first[limit.key] = []
+        was_tried = False
+        try:
+            await self.read((limit,))
+            was_tried = True
+        except StoreUnavailable as error:
+            was_tried = True
+            self._away(error)
+        finally:
+            for each in self._first.pop(limit.key):
+                each.callback(was_tried)
+        return limit.key in self._known
+
+    def _away(self, error: StoreUnavailable) -> None:
+        self._away_until = self._counts.clock.seconds() + AWAY_S
+        if not self._is_away:
+            _log.warn(
+                "budgets count what this process sees alone: {why}", why=str(error)
+            )
+        self._is_away = True
+
     async def read(self, limits: Sequence[Limit]) -> None:
         """Let the limiter know what was spent of *limits*; raises StoreUnavailable."""
         now = self._counts.wall()
@@ -90,24 +142,23 @@ class Budgets:
             self._known.move_to_end(limit.key)
             if len(self._known) > _MOST_KNOWN:
                 self._known.popitem(last=False)
+        self._is_away = False
 
     def _again(self) -> Deferred[None] | None:
-        used, self._used = tuple(self._used.values())[:_AT_ONCE], {}
+        # What does not fit into this round comes first in the next one.
+        used = tuple(self._used.values())
+        used, self._used = used[:_AT_ONCE], {each.key: each for each in used[_AT_ONCE:]}
         if not used:
             return None
-        self._reading = Deferred.fromCoroutine(self._reread(used))
-        return self._reading
+        reading = Deferred.fromCoroutine(self._reread(used))
+        self._reading = None if reading.called else reading
+        return reading
 
     async def _reread(self, limits: Sequence[Limit]) -> None:
         try:
             await self.read(limits)
-            self._is_away = False
         except StoreUnavailable as error:
-            if not self._is_away:
-                _log.warn(
-                    "budgets count what this process sees alone: {why}", why=str(error)
-                )
-            self._is_away = True
+            self._away(error)
         except Exception:  # noqa: BLE001 - the next round has to come
             _log.failure("budgets could not be read again")
         finally:

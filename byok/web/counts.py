@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from byok.core import usage_record
 from byok.core.limits.engine import Limiter
 from byok.core.usage_record import UsageRecord
-from byok.spool.faults import SpoolUnavailable
+from byok.spool.faults import RecordTooLong, SpoolUnavailable
 from byok.spool.spool import Spool
 
 # A record takes about a kilobyte.
@@ -41,6 +41,11 @@ class Counts:
         self.lost = 0
         self._kept: deque[bytes] = deque()
 
+    @property
+    def waiting(self) -> int:
+        """How many records are in memory alone."""
+        return len(self._kept)
+
     def keep(self, record: UsageRecord) -> None:
         """
         Put *record* where it is not lost.
@@ -63,7 +68,12 @@ class Counts:
             return
         try:
             while self._kept:
-                self.spool.append(self._kept[0])
+                try:
+                    self.spool.append(self._kept[0])
+                except RecordTooLong:
+                    # It never fits, and those behind it have to get on.
+                    _log.critical("a record of usage is lost: it is too long")
+                    self.lost += 1
                 self._kept.popleft()
         except SpoolUnavailable as error:
             if says:

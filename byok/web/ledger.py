@@ -5,7 +5,7 @@ Records are on disk when an exchange is closed, and in the store a moment later.
 was spooled by a process that is gone, its successor or a neighbour hands on.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from twisted.internet.interfaces import IReactorTime
@@ -20,6 +20,7 @@ from byok.spool.syncing import Syncing
 from byok.store.usage import UsageStore
 from byok.web.budgets import Budgets
 from byok.web.counts import Counts
+from byok.web.meters import Reading
 
 _RENEWED_EVERY_S = 600.0
 _FLUSHED_EVERY_S = 1.0
@@ -68,6 +69,24 @@ class Ledger:
             if each is not None and each.trouble is not None:
                 return each.trouble
         return None
+
+    def readings(self) -> Iterator[Reading]:
+        """Yield what there is to tell of it at a scrape."""
+        yield "byok_leases_open", (), self.counts.limiter.under_way
+        yield "byok_usage_records", ("lost",), self.counts.lost
+        if self.spool is None or self.drain is None:
+            return
+        yield "byok_usage_records", ("spooled",), self.spool.appended
+        yield "byok_usage_records", ("stored",), self.drain.drained
+        yield "byok_usage_records", ("rejected",), self.drain.rejected
+        try:
+            backlog = self.drain.backlog()
+        except OSError:
+            # Readiness says that, and a scrape tells the rest.
+            return
+        yield "byok_spool_records", (), backlog.records
+        yield "byok_spool_bytes", (), backlog.bytes
+        yield "byok_spool_lag_seconds", (), backlog.oldest_s
 
     def start(self) -> None:
         """Begin to hand on what is spooled."""

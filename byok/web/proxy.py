@@ -173,9 +173,10 @@ class Proxy:
         if not rules.is_empty:
             shown = rules.apply(head, planned.credential.source)
             head, visit.record.answer_shadow = shown.sends, shown.shadow
+        told = () if self._meter is None else self._meter.standing(visit.record, head)
         visit.client.respond(
             answer.status,
-            (*head, *_length_of(answer), *self._decision(visit, planned)),
+            (*head, *told, *_length_of(answer), *self._decision(visit, planned)),
         )
         body = BodyRelay(
             visit.client,

@@ -9,7 +9,8 @@ import yaml
 from click.testing import CliRunner, Result
 
 from byok.cli import main
-from byok.cli.reload import REFUSED, UNUSABLE, WIDENS
+from byok.cli.reload import REFUSED, WIDENS
+from byok.cli.running import UNUSABLE
 from tests.support import keys
 from tests.support.gateway import Gateway, Json, own_key_config
 from tests.support.sweep import exempt

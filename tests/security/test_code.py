@@ -291,7 +291,7 @@ def test_one_place_sends_and_it_looks_first():
     assert broken(sends) == {
         "byok/upstream/guard.py": ["client.request"],
         # A command's call to the gateway's own admin API.
-        "byok/cli/reload.py": ["connection.request"],
+        "byok/cli/running.py": ["connection.request", "connection.request"],
         "byok/upstream/agent.py": ["connection.request"],
         # Connects to addresses that were looked at, for the pool under that agent.
         "byok/upstream/dialling.py": ["endpoint.connect", "self._reactor.connectTCP"],

@@ -9,17 +9,21 @@ OUTPUT_CAP = 4096
 """The most of an answer that is reckoned with beforehand."""
 
 
-def estimate_tokens(
-    body_bytes: int, max_tokens: int | None, *, output_cap: int = OUTPUT_CAP
-) -> int:
+def estimate_output(max_tokens: int | None, *, output_cap: int = OUTPUT_CAP) -> int:
     """
-    Return what a request of *body_bytes* will use, about.
+    Return how long the answer of a request will be, about.
 
     *max_tokens* counts up to a bound: clients ask for the most a model can write,
     128,000, and get a few hundred.
     """
-    output = output_cap if max_tokens is None else min(max_tokens, output_cap)
-    return floor_tokens(body_bytes) + output
+    return output_cap if max_tokens is None else min(max_tokens, output_cap)
+
+
+def estimate_tokens(
+    body_bytes: int, max_tokens: int | None, *, output_cap: int = OUTPUT_CAP
+) -> int:
+    """Return what a request of *body_bytes* and its answer will use, about."""
+    return floor_tokens(body_bytes) + estimate_output(max_tokens, output_cap=output_cap)
 
 
 class Demand(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,9 +100,14 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fullness(msgspec.Struct, frozen=True, kw_only=True):
-    """How full one budget is, what is held for requests under way included."""
+    """
+    How full one budget is.
+
+    What is used is what was spent and what is held for requests under way.
+    """
 
     limit: Limit
+    spent_nano: int
     used_nano: int
     fraction: float
     reset_at: float | None

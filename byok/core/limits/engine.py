@@ -37,6 +37,7 @@ EXPIRY_S = 2 * 3600.0
 _UNKNOWN = (None, None, None, None)
 _UNUSED = (0, 0, 0, 0)
 _SWEPT = 2
+_HELD_S = 1
 
 
 class _Held(msgspec.Struct, gc=False):
@@ -69,6 +70,11 @@ class Limiter:
 
     def __len__(self) -> int:
         return len(self._windows)
+
+    @property
+    def under_way(self) -> int:
+        """How many reservations are open."""
+        return len(self._open)
 
     def reserve(self, now: float, demand: Demand) -> Reservation | Denied:
         """Take what *demand* asks of all its limits, or nothing of any."""
@@ -163,12 +169,13 @@ class Limiter:
                 continue
             window = self._windows.get(limit.key)
             if isinstance(window, BudgetWindow) and now < window.end:
-                used, end = window.used, window.end
+                spent, used, end = window.spent, window.used, window.end
             else:
-                used, end = 0, limit.period.span(now).end
+                spent, used, end = 0, 0, limit.period.span(now).end
             found.append(
                 Fullness(
                     limit=limit,
+                    spent_nano=spent,
                     used_nano=used,
                     fraction=used / limit.units if limit.units else 1.0,
                     reset_at=ended(end),
@@ -257,6 +264,14 @@ def _used(window: Window) -> int:
 
 
 def _denied(limit: Limit, window: Window, want: int, now: float) -> Denied:
+    if isinstance(window, BudgetWindow) and window.spent < limit.units:
+        # The rest is held, and most of that will come back before long.
+        return Denied(
+            limit=limit,
+            retry_after_s=_HELD_S,
+            reset_at=now + _HELD_S,
+            is_budget=False,
+        )
     wait_s = window.wait_s(limit, want, now)
     if wait_s == inf:
         return Denied(limit=limit, retry_after_s=None, reset_at=None, is_budget=True)

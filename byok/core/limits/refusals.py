@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from byok.core.errors import Refusal
 from byok.core.limits.demand import Denied
 from byok.core.limits.limit import NANO, Limit, Metric, Scope
+from byok.core.limits.standing import rejected
 
 BUDGET_STATUS = 429
 
@@ -24,7 +25,7 @@ def refusal_of(denied: Denied, *, budget_status: int = BUDGET_STATUS) -> Refusal
             kind="billing_error",
             code="limit.budget",
             message=_of_a_budget(denied),
-            headers=(*waiting, ("x-should-retry", "false")),
+            headers=(*waiting, ("x-should-retry", "false"), *rejected(denied)),
         )
     return Refusal(
         status=429,
@@ -48,6 +49,11 @@ def _of_a_budget(denied: Denied) -> str:
 
 def _of_a_rate(denied: Denied) -> str:
     limit = denied.limit
+    if limit.metric is Metric.COST:
+        return (
+            f"The rest of the budget of {whose(limit)} is held for its requests under "
+            "way. Ask again when one of them has ended."
+        )
     if limit.metric is Metric.PARALLEL:
         return (
             f"Too many requests at once: {whose(limit)} may have {limit.amount:,} "

@@ -294,6 +294,18 @@ def test_what_began_yesterday_is_in_yesterdays_books():
     assert used_of(limiter, limits, now=TOMORROW) == [7]
 
 
+def test_a_budget_that_is_held_and_not_spent_is_worth_asking_again():
+    limiter = Limiter()
+    limits = of_key(max_budget=1)
+    ask(limiter, limits, id="a", cost_nano=10**9)
+
+    assert ask(limiter, limits, id="b") == Denied(
+        limit=limits[0], retry_after_s=1, reset_at=NOW + 1, is_budget=False
+    )
+    limiter.settle("a", Actual(cost_nano=10**9), NOW)
+    assert ask(limiter, limits, id="b").is_budget
+
+
 def test_a_budget_without_an_end_says_so():
     limits = limits_of(Scope.KEY, "k", max_budget=0)
 
@@ -333,6 +345,7 @@ def test_a_soft_budget_warns_from_its_amount_on_and_lets_in():
     (full,) = limiter.fullness(limits, "org", NOW)
     assert full == Fullness(
         limit=limits[0],
+        spent_nano=0,
         used_nano=10**9,
         fraction=0.5,
         reset_at=TOMORROW,

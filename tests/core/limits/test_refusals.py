@@ -31,6 +31,17 @@ def test_over_a_budget_a_client_is_told_to_stop():
     assert refusal.headers == (
         ("retry-after", "547200"),
         ("x-should-retry", "false"),
+        ("anthropic-ratelimit-unified-status", "rejected"),
+        ("anthropic-ratelimit-unified-reset", "1764547200"),
+        ("anthropic-ratelimit-unified-overage-reset", "1764547200"),
+        ("anthropic-ratelimit-unified-overage-utilization", "1"),
+        ("anthropic-ratelimit-unified-overage-surpassed-threshold", "1"),
+        ("anthropic-ratelimit-unified-overage-period", "monthly"),
+        (
+            "anthropic-ratelimit-unified-overage-disabled-reason",
+            "org_spend_cap_reached",
+        ),
+        ("anthropic-ratelimit-unified-overage-scope", "group_pool"),
     )
     assert refusal.message == (
         "Spend limit reached (monthly; resets 2025-12-01 00:00 UTC): the budget of "
@@ -49,8 +60,38 @@ def test_a_budget_without_an_end_has_no_time_to_come_back():
 
     refusal = refusal_of(denied_by(limit))
 
-    assert refusal.headers == (("x-should-retry", "false"),)
+    assert refusal.headers == (
+        ("x-should-retry", "false"),
+        ("anthropic-ratelimit-unified-status", "rejected"),
+        ("anthropic-ratelimit-unified-overage-utilization", "1"),
+        ("anthropic-ratelimit-unified-overage-surpassed-threshold", "1"),
+        (
+            "anthropic-ratelimit-unified-overage-disabled-reason",
+            "org_spend_cap_reached",
+        ),
+    )
     assert "(in all)" in refusal.message
+
+
+def test_what_is_held_of_a_budget_comes_back():
+    (limit,) = limits_of(Scope.KEY, "k", label="laptop", max_budget=1)
+    limiter = Limiter()
+    limiter.reserve(NOW, Demand(id="a", limits=(limit,), cost_nano=10**9))
+
+    denied = limiter.reserve(NOW, Demand(id="b", limits=(limit,)))
+
+    assert isinstance(denied, Denied)
+    refusal = refusal_of(denied)
+    assert (refusal.status, refusal.kind, refusal.code) == (
+        429,
+        "rate_limit_error",
+        "limit.cost",
+    )
+    assert refusal.headers == (("retry-after", "1"),)
+    assert refusal.message == (
+        "The rest of the budget of key laptop is held for its requests under way. "
+        "Ask again when one of them has ended."
+    )
 
 
 def test_over_a_rate_a_client_is_told_when_to_ask_again():
