@@ -8,6 +8,7 @@ from byok.core.limits.engine import Limiter
 from byok.core.limits.limit import Scope, limits_of
 from byok.core.usage_record import UsageRecord
 from byok.service import GatewayService
+from byok.spool.spool import Spool
 from byok.store.usage import By, DaysWanted, Total, UsageWanted
 from byok.web.ledger import Ledger
 from tests.e2e.house import ASK_ORG, OURS, House, until
@@ -47,6 +48,12 @@ class Metered(House):
     @property
     def ledger(self) -> Ledger:
         return self.ledger_of(self.service)
+
+    @property
+    def spool(self) -> Spool:
+        spool = self.ledger.spool
+        assert spool is not None
+        return spool
 
     @property
     def limiter(self) -> Limiter:

@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from twisted.internet import reactor
 
 from byok.config import load
+from byok.core.usage_record import UsageRecord
 from byok.logs.live import LiveSecrets
 from byok.service import GatewayService
 from byok.store.usage import UsageWanted
@@ -59,24 +61,22 @@ class PastTests(Metered):
         # What is in use is read again after each interval.
         self.port, self.service = other_port, other
         self.ledger.budgets._used = dict(self.ledger.budgets._known)
-        await self.ledger.budgets._again()
+        reading = self.ledger.budgets._again()
+        assert reading is not None
+        await reading
 
         self.assertEqual(self.spent(record.key_id), 2 * ONE)
         self.assertEqual((await self.org()).status, 429)
 
-    async def all_records(self, count: int):
+    async def all_records(self, count: int) -> Sequence[UsageRecord]:
         """Wait for so many rows, whichever process drained them."""
         store = self.service._store
-        rows = []
-
-        async def look() -> int:
-            nonlocal rows
+        assert store is not None
+        while True:
             rows = (await store.usage.page(UsageWanted())).records
-            return len(rows)
-
-        while await look() < count:
+            if len(rows) >= count:
+                return rows
             await until(lambda: True)
-        return rows
 
     async def begin_again(self) -> None:
         """Another process on the same files."""
@@ -93,6 +93,7 @@ class PastTests(Metered):
         )
         self.service.startService()
         self.addCleanup(self.service.stopService)
+        assert self.service.starting is not None
         await self.service.starting
         self.port = self.service.listening[0].port or 0
 
@@ -119,7 +120,7 @@ class OpenTests(Away):
         await until(lambda: self.ledger.trouble)
 
         self.assertEqual((await self.ready())["usage"], "degraded")
-        self.assertEqual(self.ledger.spool.appended, 2)
+        self.assertEqual(self.spool.appended, 2)
 
 
 class ClosedTests(Away):
@@ -148,7 +149,7 @@ class SpoolTests(Metered):
         return json.loads(answer.body)["usage"]
 
     async def test_exchanges_go_on_where_the_spool_is_full(self):
-        spool = self.ledger.spool
+        spool = self.spool
         spool._limit = spool._ceiling = 0
 
         answer = await self.org()

@@ -2,7 +2,7 @@
 
 import json
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import yaml
 
@@ -104,15 +104,17 @@ class KeyLimitTests(Metered):
         path = self.service._config.path
         config = yaml.safe_load(path.read_text())
         path.write_text(yaml.safe_dump({**config, "budgets": {"fail": "open"}}))
-        self.service._reloading._reread = partial(
+        reloading = self.service._reloading
+        assert reloading is not None
+        reloading._reread = partial(
             examine, path, environ=ENVIRONMENT, listen=["tcp:0:interface=127.0.0.1"]
         )
-        before = self.service._reloading.config.digest
+        before = reloading.config.digest
 
         answer = await self.ask(request("/byok/reload", headers=ADMIN, body=b"{}"))
 
         self.assertEqual(answer.status, 200, answer.body)
-        self.assertNotEqual(self.service._reloading.config.digest, before)
+        self.assertNotEqual(reloading.config.digest, before)
         self.assert_refused(await self.org(), "limit.requests", "rate_limit_error")
 
     async def test_counts_of_tokens_weigh_a_tenth_on_rates(self):
@@ -268,7 +270,9 @@ class BudgetTests(Metered):
 
 
 def _meters(case: Metered):
-    places = case.service._reloading.current.generation.places
+    reloading = case.service._reloading
+    assert reloading is not None
+    places: Any = reloading.current.generation.places
     (meter,) = {
         handler.func.__self__._meter
         for place in places._shared.values()
