@@ -84,7 +84,7 @@ class Ledger:
         except OSError:
             # Readiness says that, and a scrape tells the rest.
             return
-        yield "byok_spool_records", (), backlog.records
+        yield "byok_spool_records", (), backlog.records + self.counts.waiting
         yield "byok_spool_bytes", (), backlog.bytes
         yield "byok_spool_lag_seconds", (), backlog.oldest_s
 

@@ -165,7 +165,9 @@ class Meter:
             )
             self._counts.keep(written)
         except Exception:  # noqa: BLE001 - the line and the decision are still to come
-            _log.failure("the use of {request} is lost", request=record.request_id)
+            _log.failure(
+                "the use of {request_id} is lost", request_id=record.request_id
+            )
             self._counts.lost += 1
             # It is not known what was used: then what was reserved is taken for it.
             self._limiter.settle(record.request_id, Actual(), self._counts.wall())
