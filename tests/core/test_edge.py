@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from byok.core import edge
 from byok.core.edge import (
     check_edge,
     check_names,
@@ -27,6 +28,22 @@ def code(*headers: tuple[bytes, bytes], query: bytes = b"") -> str | None:
     assert refusal.kind == "invalid_request_error"
     assert "CANARY" not in refusal.message
     return refusal.code
+
+
+USUAL_FIELDS = (
+    (b"host", b"a"),
+    (b"x-app", b"cli"),
+    (b"x-api-key", b"k"),
+    (b"x_y", b"1"),
+)
+TELLING_FIELDS = (
+    (b"connection", b"x-api-key"),
+    (b"connection", b"close"),
+    (b"content-encoding", b"gzip"),
+    (b"x_api_key", b"k"),
+    (b"authorization", b"Bearer x\x00"),
+    (b"authorization", b"Bearer y"),
+)
 
 
 def test_what_claude_code_sends_passes():
@@ -286,3 +303,25 @@ def test_any_request_passes_or_is_refused_with_a_code(headers, query):
     found = code(*headers, query=query)
 
     assert found is None or found.startswith("edge.")
+
+
+def test_forms_that_were_met_are_forgotten_and_nothing_else_changes(monkeypatch):
+    monkeypatch.setattr(edge, "_MOST_FORMS", 1)
+    good = ((b"x-a", b"1"), (b"x-b", b"2"))
+    other = ((b"x-c", b"1"),)
+    bad = ((b"x-c", b"\x01"),)
+
+    for _ in range(2):
+        assert check_edge(good, b"") is None
+        assert check_edge(other, b"") is None
+        assert check_edge(bad, b"") is not None
+        assert check_edge(good, b"key=sk-ant-api03-" + b"a" * 24) is not None
+    assert len(edge._plain_forms) == 1
+
+
+@given(st.lists(st.sampled_from([*USUAL_FIELDS, *TELLING_FIELDS]), max_size=4))
+def test_a_form_that_was_met_is_judged_as_it_was_the_first_time(fields):
+    edge._plain_forms.clear()
+    first = check_edge(tuple(fields), b"")
+
+    assert check_edge(tuple(fields), b"") == first

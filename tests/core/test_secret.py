@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from byok.core import secret as secrets
 from byok.core.secret import Secret, fingerprint
 from tests.support.keys import ANTHROPIC_API_KEY, MARKERS
 
@@ -124,3 +125,12 @@ def test_a_fingerprint_is_eight_hex_digits_and_tells_values_apart(one, other):
     assert len(fingerprint(one)) == 8
     assert set(fingerprint(one)) <= set(string.hexdigits.lower())
     assert (fingerprint(one) == fingerprint(other)) == (one == other)
+
+
+def test_a_fingerprint_is_the_same_after_it_was_forgotten(monkeypatch):
+    monkeypatch.setattr(secrets, "_MOST_KNOWN", 1)
+    first = fingerprint(b"one")
+
+    assert fingerprint(b"two") != first
+    assert len(secrets._known) == 1
+    assert fingerprint(b"one") == first

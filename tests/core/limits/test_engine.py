@@ -204,7 +204,9 @@ def test_a_request_that_goes_on_keeps_its_reservation():
     ask(limiter, limits, id="a")
     ask(limiter, limits, id="b", now=NOW + 1)
 
+    assert limiter.open_ids() == ("a", "b")
     assert limiter.renew("a", NOW + 50)
+    assert limiter.open_ids() == ("b", "a")
     limiter.expire(NOW + 149)
 
     assert [lease.id for lease in limiter.leases()] == ["a"]
