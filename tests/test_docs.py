@@ -176,7 +176,8 @@ def test_every_transcript_is_what_is_printed(page: Page, console: Path) -> None:
             pytest.skip("there is no curl")
         with ProviderProcess() as provider:
             config = served_config(page, console, provider.url)
-            with Gateway(exempt(console / "gateway"), config) as gateway:
+            env = {"ANTHROPIC_API_KEY": keys.ANTHROPIC_API_KEY}
+            with Gateway(exempt(console / "gateway"), config, env=env) as gateway:
                 check_transcripts(page, console, gateway.url)
     else:
         check_transcripts(page, console, SERVED)

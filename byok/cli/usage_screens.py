@@ -146,7 +146,9 @@ def _table(
     total = _cells(top.total)
     heading = " ".join(by).upper()
     longest = min(max(map(len, (heading, "TOTAL", *names))), _MOST_NAME)
-    columns, widths, room = _layout((_HEADS, *rows, total), longest)
+    columns, widths, room = _layout(
+        (_HEADS, *rows, total), longest, with_estimates=bool(top.total.estimated)
+    )
     for_names = min(room, max(_GOOD_NAME, room - _GAP - _GOOD_BAR))
     name_width = max(_LEAST_NAME, min(longest, for_names))
     bar = min(room - name_width - _GAP, _MOST_BAR)
@@ -164,13 +166,14 @@ def _table(
 
 
 def _layout(
-    rows: Sequence[Sequence[str]], longest: int
+    rows: Sequence[Sequence[str]], longest: int, *, with_estimates: bool
 ) -> tuple[tuple[int, ...], list[int], int]:
     """Return which columns there is room for, their widths, and what room is left."""
     # A terminal that a line fills to the end breaks it.
     terminal = shutil.get_terminal_size((_WIDTH, 24)).columns - 1
     layouts = []
-    for columns in _COLUMNS:
+    for usual in _COLUMNS:
+        columns = tuple(at for at in usual if with_estimates or _HEADS[at] != "EST.")
         widths = [max(len(row[at]) for row in rows) for at in columns]
         room = terminal - sum(widths) - _GAP * len(widths)
         layouts.append((columns, widths, room))

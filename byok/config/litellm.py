@@ -237,6 +237,9 @@ _REPLACED: dict[Section, dict[str, str]] = {
             "keys live in a store of byok's own: name it under store, at the top level"
         ),
         "forward_openai_org_id": "forward openai-organization with a policy",
+        "maximum_spend_logs_retention_period": (
+            "write usage.keep_days: records go, and the totals of their days stay"
+        ),
         "pass_through_endpoints": (
             "there are no open pass-through routes; /anthropic/... is a second"
             " spelling of the same routes with the same rules"

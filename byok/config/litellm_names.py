@@ -35,7 +35,7 @@ NO_EFFECT: dict[str, str] = {
         maximum_health_check_retention_period maximum_spend_logs_cleanup_batch_size
         maximum_spend_logs_cleanup_batch_timeout
         maximum_spend_logs_cleanup_max_batches maximum_spend_logs_cleanup_run_budget
-        maximum_spend_logs_retention_interval maximum_spend_logs_retention_period
+        maximum_spend_logs_retention_interval
         mcp_internal_ip_ranges mcp_trusted_proxy_ranges mcp_xff_num_trusted_hops
         model_list_healthy_only? moderation_model otel? pass_through_request_timeout
         plugins proxy_batch_polling_interval proxy_batch_write_at
