@@ -124,7 +124,7 @@ class GatewayService(MultiService):
     of day; the *reactor*'s own time need not be that. As a *member* it is one of
     several, whose sockets somebody else opened, and *handed* is the number that their
     configuration has, where that was handed over. *lines_dropped* are lines of the log
-    that nobody will read.
+    that nobody will read. *started* is called once everything is open.
     """
 
     def __init__(
@@ -142,6 +142,7 @@ class GatewayService(MultiService):
         member: Member | None = None,
         handed: int | None = None,
         lines_dropped: Callable[[], int] = lambda: 0,
+        started: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__()
         self._config = config
@@ -168,6 +169,7 @@ class GatewayService(MultiService):
         self._front: Front | None = None
         self._meters = Meters(self._clock, readings=self._readings)
         self._lines_dropped = lines_dropped
+        self._started = started
         self._has_stopped = False
         self._is_in_a_hurry = False
         self._hang_up = HangUp(reactor, wish=self._hung_up, end=self._end)
@@ -283,6 +285,7 @@ class GatewayService(MultiService):
                 self._member.took_up(self._reloading.number, config.kept)
             self._member.tally = self._meters.tally
             self._member.ready()
+        self._started()
 
     def _ledger_of(self, config: Config, store: Store) -> Ledger:
         said = config.governance

@@ -1,6 +1,7 @@
 """What `twistd byok` understands, and the service it makes of that."""
 
 import atexit
+import gc
 import os
 import sys
 import time
@@ -179,11 +180,19 @@ def makeService(options: Options) -> IService:
         member=member,
         handed=None if handed is None else handed.number,
         lines_dropped=lambda: writer.dropped,
+        started=_keep_for_good,
     )
     # A worker may hear it from everybody who knows its process. Its supervisor alone
     # says that it is meant twice.
     stop_once(reactor, again=partial(_hurry, service) if member is None else _shrug)
     return service
+
+
+def _keep_for_good() -> None:
+    # Modules, configuration and plans live as long as the process. To look through
+    # them for what can go took as long as a hundred requests, again and again.
+    gc.collect()
+    gc.freeze()
 
 
 def _hurry(service: GatewayService | Supervisor) -> None:
