@@ -20,6 +20,7 @@ from byok.core.secret import Secret
 from byok.logs.live import LiveSecrets
 from byok.store.lookup import KeyLookup
 from byok.store.opening import Store
+from byok.store.people_by_heart import PeopleByHeart
 from byok.store.pins import PinLookup
 from byok.upstream.guard import EgressGuard
 from byok.upstream.provider import Providers
@@ -62,6 +63,7 @@ class Lasting:
     wall: Callable[[], float]
     live: LiveSecrets
     store: Store
+    people: PeopleByHeart
     guard: EgressGuard
     decisions: DecisionLog
     ledger: Ledger
@@ -134,6 +136,7 @@ class Assembly:
             key_header=config.key_header_name,
             class_table=config.gateway.plans.class_table,
             master_key_on_data_routes=general.master_key_on_data_routes,
+            people=lasting.people,
         )
         admin = Admin(
             KeyAdmin(
@@ -228,7 +231,10 @@ class Assembly:
             ledger.counts,
             prices=config.prices,
             allowances=Allowances(
-                payers=said.payers, deployments=said.deployments, caps=said.caps
+                self._lasting.people,
+                payers=said.payers,
+                deployments=said.deployments,
+                caps=said.caps,
             ),
             budgets=ledger.budgets,
             fails_open=said.fails_open,

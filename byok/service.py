@@ -47,6 +47,7 @@ from byok.reload.hangup import HangUp
 from byok.reload.reloading import Reloading, Reread
 from byok.store.location import store_place
 from byok.store.opening import Store, open_store
+from byok.store.people_by_heart import PeopleByHeart
 from byok.upstream.guard import EgressGuard
 from byok.web.banner import Listening, banner, listening_at
 from byok.web.decisions import DecisionLog, decision_log
@@ -158,6 +159,7 @@ class GatewayService(MultiService):
         self._member = member
         self._handed = handed
         self._store: Store | None = None
+        self._people: PeopleByHeart | None = None
         self._decisions: DecisionLog | None = None
         self._ledger: Ledger | None = None
         self._retention: Retention | None = None
@@ -234,6 +236,10 @@ class GatewayService(MultiService):
         for warning in (*map(str, config.findings), *store.warnings):
             if self._tells:
                 _log.warn("{warning}", warning=warning)
+        self._people = people = PeopleByHeart(
+            store.people, store.keys, clock=self._clock
+        )
+        await people.start()
         self._decisions = decisions = decision_log(
             store.decisions, keep=config.general.kept_decisions, clock=self._clock
         )
@@ -244,6 +250,7 @@ class GatewayService(MultiService):
             wall=self._wall,
             live=self._live,
             store=store,
+            people=people,
             guard=self._guard,
             decisions=decisions,
             ledger=ledger,
@@ -371,6 +378,8 @@ class GatewayService(MultiService):
             await self._decisions.stop()
         if self._member is not None:
             await self._member.leave(self._meters.tally())
+        if self._people is not None:
+            await self._people.stop()
         if self._store is not None:
             await self._store.close()
         self._hang_up.stop()

@@ -5,19 +5,20 @@ from typing import NoReturn
 
 from byok.cli.render import err
 from byok.config import Config
+from byok.core.belonging import NOBODYS, Belonging
 from byok.core.decision_queries import Wanted
 from byok.core.errors import ByokError, StoreUnavailable
 from byok.core.keys import VirtualKey
 from byok.store.decisions import read
 from byok.store.faults import BadStoreUrl
 from byok.store.location import Place, store_place
-from byok.store.peek import peek_decisions, peek_key
+from byok.store.peek import peek_belonging, peek_decisions, peek_key
 
 REFUSED = 1
 UNUSABLE = 2
 
 Record = dict[str, object]
-Keys = Callable[[str], VirtualKey | None]
+Keys = Callable[[str], tuple[VirtualKey | None, Belonging]]
 
 
 def newest(config: Config, wanted: Wanted) -> list[Record]:
@@ -46,15 +47,26 @@ def named(config: Config, decision_id: str) -> Record:
 
 
 def keys_of(config: Config) -> Keys:
-    """Return what finds the keys of *config* as they are now, each looked up once."""
-    known: dict[str, VirtualKey | None] = {}
+    """
+    Return what finds the keys of *config* as they are now, each looked up once.
 
-    def find(key_id: str) -> VirtualKey | None:
+    With each comes its user and its team, as far as they are known.
+    """
+    known: dict[str, tuple[VirtualKey | None, Belonging]] = {}
+
+    def find(key_id: str) -> tuple[VirtualKey | None, Belonging]:
         if key_id not in known:
+            place = _path(config)
             try:
-                known[key_id] = peek_key(_path(config), key_id)
+                key = peek_key(place, key_id)
+                belongs = (
+                    NOBODYS
+                    if key is None
+                    else peek_belonging(place, user_id=key.user_id, team_id=key.team_id)
+                )
             except StoreUnavailable as error:
                 _unusable(error, config)
+            known[key_id] = key, belongs
         return known[key_id]
 
     return find

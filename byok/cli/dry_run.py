@@ -8,8 +8,15 @@ from functools import cached_property
 import click
 
 from byok.cli.request_input import RequestInput, merged
+from byok.cli.supposed_callers import belonging_of
 from byok.config import Config
-from byok.core.admission import admit_key, admit_master, admit_single_user
+from byok.core.admission import (
+    admit_belonging,
+    admit_key,
+    admit_master,
+    admit_single_user,
+)
+from byok.core.belonging import NOBODYS, Belonging
 from byok.core.carriers import Presented, carriers, find_key
 from byok.core.edge import check_names, refuse_unreadable
 from byok.core.errors import Refusal, StoreUnavailable
@@ -106,11 +113,11 @@ class DryRun:
         facts: RequestFacts | None = None
         result: Decided | Refusal | None = self._checked()
         if result is None and not self._is_answered_here:
-            identity = self._caller(key)
+            identity = self._admitted(self._caller(key))
             if isinstance(identity, Refusal):
                 result = identity
             else:
-                caller = self._as_supposed(self._with_others(identity))
+                caller = self._with_others(identity)
                 secrets = gateway_secrets(caller, self._gateway)
                 named = check_names(self._request.headers, secrets)
                 read = named or self._facts(secrets)
@@ -285,13 +292,32 @@ class DryRun:
             self._warnings.append(f"the key {key} is {state}")
         return found
 
-    def _as_supposed(self, caller: Caller) -> Caller:
-        return replace(
+    def _admitted(self, caller: Caller | Refusal) -> Caller | Refusal:
+        """Say whom *caller* belongs to, and refuse it where that is forbidden."""
+        if isinstance(caller, Refusal):
+            return caller
+        team = caller.team if self._team is None else self._team
+        user = caller.user if self._user is None else self._user
+        belongs = self._belonging(user=user, team=team)
+        for what, whom in (("user", belongs.user), ("team", belongs.team)):
+            if whom is not None and whom.blocked:
+                name = user if what == "user" else team
+                self._warnings.append(f"the {what} {name} is blocked")
+        supposed = replace(
             caller,
-            team=caller.team if self._team is None else self._team,
-            user=caller.user if self._user is None else self._user,
+            team=team,
+            user=user,
             tags=frozenset(self._tags) or caller.tags,
+            belongs=belongs,
         )
+        return admit_belonging(supposed, self._request.headers)
+
+    def _belonging(self, *, user: str, team: str) -> Belonging:
+        try:
+            return belonging_of(self._config, user=user, team=team)
+        except StoreUnavailable as error:
+            self._warnings.append(f"user and team could not be looked up: {error}")
+            return NOBODYS
 
     def _presented(self, presented: Presented | Refusal) -> Caller | Refusal:
         if isinstance(presented, Refusal):

@@ -41,7 +41,8 @@ class Past:
         """Decide *record* again by *config*; a text says why that cannot be."""
         caller = record["caller"]
         key_id = str(caller["key_id"]) if isinstance(caller, Mapping) else ""
-        rebuilt = rebuild(record, key=self._keys(key_id))
+        key, belongs = self._keys(key_id)
+        rebuilt = rebuild(record, key=key, belongs=belongs)
         if isinstance(rebuilt, str):
             return rebuilt
         return replay(

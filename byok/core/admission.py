@@ -12,6 +12,7 @@ from byok.core.exchange import MASTER_KEY_ID, SINGLE_USER, Caller
 from byok.core.facts import Headers
 from byok.core.keys import VirtualKey, check
 from byok.core.secret import Secret
+from byok.policy.declared import NOTHING_DECLARED, ClassTable
 
 
 def admit_single_user(headers: Headers) -> Caller | Refusal:
@@ -52,6 +53,20 @@ def admit_key(
     """Admit the holder of the virtual key *record*, if that is in force."""
     refusal = check(record, now, headers=headers, carrier=carrier)
     return refusal or Caller.of_key(record, carrier, secret)
+
+
+def admit_belonging(
+    caller: Caller, headers: Headers, class_table: ClassTable = NOTHING_DECLARED
+) -> Caller | Refusal:
+    """
+    Admit *caller*, unless the user or the team is blocked.
+
+    The refusal is the one of a key that opens nothing: whose fault that is is
+    nothing to whoever holds the key.
+    """
+    if caller.belongs.is_blocked:
+        return carriers.refuse_key(headers, caller.carrier, class_table)
+    return caller
 
 
 def is_from_a_page(headers: Headers) -> bool:

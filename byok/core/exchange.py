@@ -11,12 +11,13 @@ from typing import Self
 from urllib.parse import unquote_to_bytes
 
 from byok.core import edge
+from byok.core.belonging import NOBODYS, Belonging
 from byok.core.body import splice_model
 from byok.core.carriers import identity_status, readable
 from byok.core.errors import ErrorKind, Refusal
 from byok.core.facts import RequestFacts
 from byok.core.key_policies import KeyPolicies
-from byok.core.keys import VirtualKey, check_model, may_use_model, named_models
+from byok.core.keys import VirtualKey, named_models
 from byok.core.providers import PROVIDERS, slot_of
 from byok.core.routes import Dialect
 from byok.core.routing import Deployment, DeploymentTable
@@ -39,8 +40,9 @@ class Caller:
     `carrier` is the header whose value really authenticated and `secret` that
     value; both are empty for the single user of a gateway without a master key.
     `record` is the virtual key, which says what models it opens; the master key
-    and the single user have none and may use all. `others` are further keys of this
-    gateway that came along where a provider's was expected.
+    and the single user have none and may use all. `belongs` says what its user and
+    its team forbid. `others` are further keys of this gateway that came along where a
+    provider's was expected.
     """
 
     key_id: str
@@ -52,6 +54,7 @@ class Caller:
     team: str = ""
     tags: frozenset[str] = frozenset()
     record: VirtualKey | None = None
+    belongs: Belonging = NOBODYS
     is_master: bool = False
 
     @property
@@ -61,15 +64,22 @@ class Caller:
 
     def may_use(self, model: str) -> bool:
         """May the caller ask for *model*, under the name that clients use?"""
-        return self.record is None or may_use_model(self.record, model)
+        return self.belongs.may_use(self.record, model)
 
     @property
     def model_names(self) -> tuple[str, ...]:
-        """The models that the caller's key names one by one."""
-        return () if self.record is None else named_models(self.record)
+        """The models that the caller's key, team and user name one by one."""
+        own = () if self.record is None else named_models(self.record)
+        return (*own, *self.belongs.model_names)
 
     @classmethod
-    def of_key(cls, record: VirtualKey, carrier: str, secret: Secret | None) -> Self:
+    def of_key(
+        cls,
+        record: VirtualKey,
+        carrier: str,
+        secret: Secret | None,
+        belongs: Belonging = NOBODYS,
+    ) -> Self:
         """Return the holder of the virtual key *record*."""
         return cls(
             key_id=record.token_id,
@@ -80,6 +90,7 @@ class Caller:
             team=record.team_id or "",
             tags=frozenset(record.tags),
             record=record,
+            belongs=belongs,
         )
 
 
@@ -165,7 +176,7 @@ def decide(
             message='The body names no model. Add a top-level "model".',
         )
     found = deployment or gateway.table.find(model)
-    closed = None if caller.record is None else check_model(caller.record, model)
+    closed = caller.belongs.check_model(caller.record, model)
     if closed is not None:
         return closed
     if found is None:

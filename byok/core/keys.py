@@ -247,10 +247,18 @@ def check_model(
 
 def named_models(record: VirtualKey) -> tuple[str, ...]:
     """Return the models that the key opens by their names, not by a pattern."""
+    return model_names(record.models)
+
+
+def model_names(models: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of a list of *models* that are names, and no patterns."""
     words = (ALL_PROXY_MODELS, ALL_TEAM_MODELS)
-    return tuple(
-        each for each in record.models if "*" not in each and each not in words
-    )
+    return tuple(each for each in models if "*" not in each and each not in words)
+
+
+def opens_model(models: tuple[str, ...], model: str) -> bool:
+    """Does a list of *models* open *model*? One that is empty opens every model."""
+    return not models or _opens(models, model)
 
 
 def may_use_model(
@@ -267,9 +275,7 @@ def may_use_model(
         return True
     for allowed in record.models:
         if allowed == ALL_TEAM_MODELS:
-            if record.team_id is not None and (
-                not team_models or _opens(team_models, model)
-            ):
+            if record.team_id is not None and opens_model(team_models, model):
                 return True
         elif _opens((allowed,), model):
             return True

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from byok.core.belonging import NOBODYS, Belonging
 from byok.core.body import read_head
 from byok.core.errors import Refusal
 from byok.core.exchange import (
@@ -79,11 +80,14 @@ class Replayed:
     changes: tuple[Change, ...]
 
 
-def rebuild(record: Json, *, key: VirtualKey | None = None) -> Rebuilt | str:
+def rebuild(
+    record: Json, *, key: VirtualKey | None = None, belongs: Belonging = NOBODYS
+) -> Rebuilt | str:
     """
     Return a request like that of *record*, or why there can be none.
 
-    *key* is the caller's key as it is now, where it still is.
+    *key* is the caller's key as it is now, where it still is, and *belongs* its user
+    and its team.
     """
     request = _object(record["request"])
     route = _ROUTES.get(str(request["route"]))
@@ -98,7 +102,7 @@ def rebuild(record: Json, *, key: VirtualKey | None = None) -> Rebuilt | str:
     left_out += int(str(record["more_headers"]))
     if left_out:
         assumed.append(f"{left_out} headers that were not recorded are left out")
-    caller = _caller(record, key)
+    caller = _caller(record, key, belongs)
     if caller.record is None and not (caller.is_master or caller is SINGLE_USER):
         assumed.append(
             f"the key {caller.name} is not there any more; it may use every model"
@@ -163,7 +167,7 @@ def _object(value: object) -> Json:
     return value if isinstance(value, Mapping) else {}
 
 
-def _caller(record: Json, key: VirtualKey | None) -> Caller:
+def _caller(record: Json, key: VirtualKey | None, belongs: Belonging) -> Caller:
     known = _object(record["caller"])
     key_id = str(known["key_id"])
     if key_id == SINGLE_USER.key_id:
@@ -171,7 +175,7 @@ def _caller(record: Json, key: VirtualKey | None) -> Caller:
     carrier = str(known["auth_header"] or "")
     secret = Secret(_OUR_KEY)
     if key is not None:
-        return Caller.of_key(key, carrier, secret)
+        return Caller.of_key(key, carrier, secret, belongs)
     tags = known["tags"]
     return Caller(
         key_id=key_id,

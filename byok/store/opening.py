@@ -37,6 +37,7 @@ class OpenKeys:
 
     keys: SqlKeys
     usage: SqlUsage
+    people: SqlPeople
     peppers: Peppers
     warnings: tuple[str, ...]
 
@@ -157,7 +158,7 @@ async def open_store(
         decisions=SqlDecisionStore(SqlDecisions(engine), pool),
         pins=SqlPinStore(SqlPins(engine), pool),
         usage=SqlUsageStore(SqlUsage(engine), pool),
-        people=SqlPeopleStore(SqlPeople(engine), pool, changed=keys.changed),
+        people=SqlPeopleStore(opened.people, pool, changed=keys.changed),
         peppers=opened.peppers,
         warnings=opened.warnings,
         engine=engine,
@@ -191,5 +192,9 @@ def _prepared(
     if not isinstance(place, Server) and stat.S_IMODE(place.stat().st_mode) & 0o077:
         warnings += (f"{place}: readable by others than its owner; chmod 600 it.",)
     return OpenKeys(
-        keys=keys, usage=SqlUsage(engine), peppers=peppers, warnings=warnings
+        keys=keys,
+        usage=SqlUsage(engine),
+        people=SqlPeople(engine),
+        peppers=peppers,
+        warnings=warnings,
     )

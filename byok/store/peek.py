@@ -9,7 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
+from byok.core.belonging import NOBODYS, Belonging
 from byok.core.errors import StoreUnavailable
 from byok.core.keys import Peppers, VirtualKey, is_well_formed
 from byok.core.secret import Secret
@@ -20,6 +22,8 @@ from byok.store.peppers import read_peppers
 from byok.store.schema import State, look
 from byok.store.sqldecisions import SqlDecisions
 from byok.store.sqlkeys import SqlKeys
+from byok.store.sqlpeople import SqlPeople
+from byok.store.tables import teams
 
 _ALL = 1_000_000
 
@@ -36,12 +40,44 @@ def peek_key(place: Place, name: str) -> VirtualKey | None:
         with looked_at(place) as engine:
             return None if engine is None else SqlKeys(engine).maybe_by_name(name)
     except StoreUnavailable as error:
-        # It may have been read from a copy, whose name means nothing to anybody.
-        why = str(error).partition(": ")[2].removesuffix(NEEDS)
-        raise StoreUnavailable(
-            f"{place}: {why}. The store can be read by the user that byok runs as, once"
-            " a gateway of this version has started with it."
-        ) from error
+        raise _unreadable(place, error) from error
+
+
+def peek_belonging(
+    place: Place, *, user_id: str | None, team_id: str | None
+) -> Belonging:
+    """
+    Return the user and the team of these names in the store at *place*.
+
+    Each None where there is no such one, or no store yet. Raises StoreUnavailable like
+    `peek_key`; a store from before there were teams has none.
+    """
+    if user_id is None and team_id is None:
+        return NOBODYS
+    try:
+        with looked_at(place) as engine:
+            if engine is None or not sa.inspect(engine).has_table(teams.name):
+                return NOBODYS
+            people = SqlPeople(engine)
+            # An alias finds a team as well, and is no name that keys go by.
+            team = None if team_id is None else people.team(team_id)
+            return Belonging(
+                user=None if user_id is None else people.user(user_id),
+                team=None if team is None or team.team_id != team_id else team,
+            )
+    except StoreUnavailable as error:
+        raise _unreadable(place, error) from error
+    except SQLAlchemyError as error:
+        raise StoreUnavailable(f"{place}: {type(error).__name__}") from error
+
+
+def _unreadable(place: Place, error: StoreUnavailable) -> StoreUnavailable:
+    # It may have been read from a copy, whose name means nothing to anybody.
+    why = str(error).partition(": ")[2].removesuffix(NEEDS)
+    return StoreUnavailable(
+        f"{place}: {why}. The store can be read by the user that byok runs as, once"
+        " a gateway of this version has started with it."
+    )
 
 
 def _is_there(path: Path) -> bool:

@@ -1,7 +1,7 @@
 """The seam between who administers teams and users, and who keeps them."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from byok.core.errors import ByokError
@@ -65,6 +65,15 @@ class Users:
     total: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Everybody:
+    """All teams, users and members, each under its name."""
+
+    teams: Mapping[str, Team] = field(default_factory=dict)
+    users: Mapping[str, User] = field(default_factory=dict)
+    members: Mapping[tuple[str, str], Member] = field(default_factory=dict)
+
+
 class PeopleStore(Protocol):
     """
     Where teams, users and members are kept.
@@ -72,6 +81,10 @@ class PeopleStore(Protocol):
     Each change is written down in the audit within the same transaction, and every
     gateway hears of it as of a change of a key.
     """
+
+    async def everybody(self, known: Everybody) -> Everybody:
+        """Read all there are; what is as in *known* is the very object of that."""
+        ...
 
     async def team(self, name: str) -> Team | None:
         """Find a team by id or alias."""

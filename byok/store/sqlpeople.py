@@ -1,9 +1,9 @@
 """Teams, users and members in SQL, as plain blocking calls."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -11,6 +11,7 @@ from byok.core.audit import told_changes
 from byok.core.people import Member, Role, Team, User
 from byok.store.engine import reading, writing
 from byok.store.people import (
+    Everybody,
     NameTaken,
     NobodyThere,
     StillUsed,
@@ -24,6 +25,9 @@ from byok.store.people import (
 from byok.store.sqlaudit import write_audit
 from byok.store.sqlkeys import SqlKeys, mark_changed
 from byok.store.tables import members, teams, users
+
+Name = TypeVar("Name")
+Record = TypeVar("Record")
 
 _T = teams.c
 _U = users.c
@@ -39,6 +43,21 @@ class SqlPeople:
         self._engine = engine
         self._seconds = seconds
         self._keys = SqlKeys(engine, seconds=seconds)
+
+    def everybody(self, known: Everybody) -> Everybody:
+        """Read all there are; what is as in *known* is the very object of that."""
+        with reading(self._engine) as connection:
+            every_team = connection.execute(sa.select(teams)).all()
+            every_user = connection.execute(sa.select(users)).all()
+            every_member = _members(connection)
+        return Everybody(
+            teams=_kept(known.teams, ((row.team_id, _team(row)) for row in every_team)),
+            users=_kept(known.users, ((row.user_id, _user(row)) for row in every_user)),
+            members=_kept(
+                known.members,
+                (((each.team_id, each.user_id), each) for each in every_member),
+            ),
+        )
 
     def team(self, name: str) -> Team | None:
         """Find a team by id or alias."""
@@ -258,6 +277,17 @@ class SqlPeople:
             before=was,
             after=now,
         )
+
+
+def _kept(
+    known: Mapping[Name, Record], found: Iterable[tuple[Name, Record]]
+) -> dict[Name, Record]:
+    """Return what was *found*, with what is *known* in the place of its equals."""
+    kept = {}
+    for name, record in found:
+        before = known.get(name)
+        kept[name] = before if before is not None and before == record else record
+    return kept
 
 
 def _named(member: Member) -> str:

@@ -6,6 +6,7 @@ from functools import partial
 from byok.core.people import Member, Team, User
 from byok.store.dbpool import DbPool
 from byok.store.people import (
+    Everybody,
     TeamChange,
     Teams,
     TeamsWanted,
@@ -25,6 +26,10 @@ class SqlPeopleStore:
         self._people = people
         self._pool = pool
         self._changed = changed
+
+    async def everybody(self, known: Everybody) -> Everybody:
+        """Read all there are; what is as in *known* is the very object of that."""
+        return await self._pool.run(partial(self._people.everybody, known))
 
     async def team(self, name: str) -> Team | None:
         """Find a team by id or alias."""

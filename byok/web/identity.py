@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Protocol
 
 from byok.core import carriers
-from byok.core.admission import admit_master, admit_single_user
+from byok.core.admission import admit_belonging, admit_master, admit_single_user
+from byok.core.belonging import NOBODYS, Belonging
 from byok.core.errors import Refusal
 from byok.core.exchange import Caller
 from byok.core.facts import Headers
@@ -28,6 +29,21 @@ class Lookup(Protocol):
         """Return those of *words* that are anybody's keys here, in force or not."""
 
 
+class People(Protocol):
+    """Knows by heart to whom keys belong."""
+
+    def of(self, record: VirtualKey) -> Belonging:
+        """Return the user and the team of the key *record*."""
+
+
+class Nobody:
+    """Knows no user and no team."""
+
+    def of(self, record: VirtualKey) -> Belonging:  # noqa: ARG002 - all alike
+        """Return that nobody is known."""
+        return NOBODYS
+
+
 class Identity:
     """
     Authenticates callers by the one value that the carriers' order picks.
@@ -44,12 +60,14 @@ class Identity:
         key_header: str | None = None,
         class_table: ClassTable = NOTHING_DECLARED,
         master_key_on_data_routes: bool = True,
+        people: People | None = None,
     ) -> None:
         self._lookup = lookup
         self._master_key = master_key
         self._order: Sequence[bytes] = carriers.carriers(key_header)
         self._class_table = class_table
         self._master_key_on_data_routes = master_key_on_data_routes
+        self._people: People = Nobody() if people is None else people
 
     async def identify(
         self, headers: Headers, *, peer: str, query: bytes = b""
@@ -73,8 +91,10 @@ class Identity:
             return found
         if found is None:
             return carriers.refuse_key(headers, presented.carrier, self._class_table)
-        caller = Caller.of_key(found, presented.carrier, presented.key)
-        return await self._with_others(caller, headers, query, peer)
+        belongs = self._people.of(found)
+        caller = Caller.of_key(found, presented.carrier, presented.key, belongs)
+        admitted = admit_belonging(caller, headers, self._class_table)
+        return await self._with_others(admitted, headers, query, peer)
 
     async def _with_others(
         self, caller: Caller | Refusal, headers: Headers, query: bytes, peer: str

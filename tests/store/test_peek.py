@@ -1,16 +1,19 @@
 """A dry run may look at a key, and leaves the store as it is."""
 
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
 
+from byok.core.belonging import NOBODYS
 from byok.core.errors import StoreUnavailable
 from byok.core.secret import Secret
 from byok.store.opening import open_keys
-from byok.store.peek import peek_digests, peek_key, peek_keys
+from byok.store.peek import peek_belonging, peek_digests, peek_key, peek_keys
 from byok.store.peppers import pepper_path
 from tests.store.records import PEPPER, record
+from tests.store.test_people import team, user
 from tests.support.keys import VIRTUAL_KEY, VIRTUAL_KEY_2
 
 
@@ -27,6 +30,37 @@ def test_a_key_is_found_by_alias_and_by_id(path):
     assert peek_key(path, "anne") == record(key_alias="anne")
     assert peek_key(path, record().token_id) == record(key_alias="anne")
     assert peek_key(path, "bob") is None
+
+
+def test_the_user_and_the_team_of_a_key_are_found_by_their_ids(path):
+    assert peek_belonging(path, user_id="anne", team_id="red") is NOBODYS
+    with open_keys(path, (PEPPER,)) as store:
+        store.people.insert_team(team(team_alias="crimson"))
+        store.people.insert_user(user())
+
+    found = peek_belonging(path, user_id="anne", team_id="red")
+    assert (found.user, found.team) == (user(), team(team_alias="crimson"))
+    assert peek_belonging(path, user_id="bob", team_id="crimson") == NOBODYS
+    assert peek_belonging(path, user_id=None, team_id="red").user is None
+    assert peek_belonging(path, user_id="anne", team_id=None).team is None
+    assert peek_belonging(path, user_id=None, team_id=None) is NOBODYS
+
+
+def test_a_file_that_is_no_store_has_no_users_to_tell_of(path):
+    path.write_text("no database at all\n" * 100)
+
+    with pytest.raises(StoreUnavailable, match="DatabaseError"):
+        peek_belonging(path, user_id="anne", team_id=None)
+
+
+def test_a_store_from_before_there_were_teams_has_none(path):
+    with open_keys(path, (PEPPER,)) as store:
+        store.keys.insert(record())
+    with sqlite3.connect(path) as connection:
+        for table in ("members", "teams", "users"):
+            connection.execute(f"drop table {table}")
+
+    assert peek_belonging(path, user_id="anne", team_id="red") is NOBODYS
 
 
 def test_looking_at_a_store_that_is_open_elsewhere_sees_its_latest_keys(path):

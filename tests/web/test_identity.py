@@ -5,12 +5,14 @@ from collections.abc import Sequence
 import pytest
 from twisted.internet.defer import Deferred
 
+from byok.core.belonging import Belonging
 from byok.core.errors import Refusal
 from byok.core.exchange import SINGLE_USER, Caller
 from byok.core.facts import Headers
 from byok.core.keys import VirtualKey
 from byok.core.secret import Secret
 from byok.web.identity import Identity
+from tests.store.test_people import team
 from tests.support import keys
 
 ANNA = VirtualKey(
@@ -187,3 +189,34 @@ def test_the_key_that_authenticated_is_no_other():
 
     assert isinstance(caller, Caller)
     assert caller.others == ()
+
+
+class Team:
+    """Everybody is in one team."""
+
+    def __init__(self, *, blocked: bool) -> None:
+        self._belongs = Belonging(team=team(blocked=blocked))
+
+    def of(self, record: VirtualKey) -> Belonging:
+        """Return the team."""
+        return self._belongs
+
+
+def of_a_team(*, blocked: bool) -> Caller | Refusal:
+    identity = Identity(
+        lookup=Known(), master_key=Secret(keys.MASTER_KEY), people=Team(blocked=blocked)
+    )
+    results: list[Caller | Refusal] = []
+    asking = identity.identify(((b"x-litellm-api-key", OURS),), peer="192.0.2.1")
+    Deferred.fromCoroutine(asking).addCallback(results.append)
+    (result,) = results
+    return result
+
+
+def test_a_key_of_a_blocked_team_is_refused_like_one_that_nobody_has():
+    unknown = identify(((b"x-litellm-api-key", b"sk-nobodys"),), Known())
+
+    assert of_a_team(blocked=True) == unknown
+    admitted = of_a_team(blocked=False)
+    assert isinstance(admitted, Caller)
+    assert admitted.belongs.team == team()
