@@ -30,6 +30,8 @@ from byok.web.admin_guard import admin_carriers
 from byok.web.admin_keys import KeyAdmin
 from byok.web.admin_leases import LeaseAdmin
 from byok.web.admin_reload import Reload, ReloadAdmin
+from byok.web.admin_teams import TeamAdmin
+from byok.web.admin_users import UserAdmin
 from byok.web.allowances import Allowances
 from byok.web.decisions import DecisionLog, Decisions
 from byok.web.generation import Generation
@@ -138,19 +140,24 @@ class Assembly:
             master_key_on_data_routes=general.master_key_on_data_routes,
             people=lasting.people,
         )
+        key_admin = KeyAdmin(
+            lasting.store.keys,
+            lasting.store.peppers,
+            seconds=lasting.wall,
+            master_key=config.master_key,
+            usage=lasting.store.usage,
+            warn_weak_keys=not general.permits_weak_keys,
+            people=lasting.people,
+        )
+        people = lasting.store.people, lasting.store.keys, lasting.people
         admin = Admin(
-            KeyAdmin(
-                lasting.store.keys,
-                lasting.store.peppers,
-                seconds=lasting.wall,
-                master_key=config.master_key,
-                usage=lasting.store.usage,
-                warn_weak_keys=not general.permits_weak_keys,
-            ),
+            key_admin,
             master_key=config.master_key,
             carriers=admin_carriers(config.key_header_name),
             reload=ReloadAdmin(self._reload),
             leases=LeaseAdmin(lasting.ledger.counts.limiter, seconds=lasting.wall).list,
+            teams=TeamAdmin(*people, seconds=lasting.wall),
+            users=UserAdmin(*people, key_admin, seconds=lasting.wall),
         )
         decisions = Decisions(
             lasting.decisions,

@@ -242,24 +242,24 @@ def changed(
     asked = change.fields
     return replace(
         record,
-        key_alias=_pick(asked.key_alias, record.key_alias),
-        models=_pick_or(asked.models, record.models, empty=()),
-        expires_at=_pick(change.expires_at, record.expires_at),
-        blocked=_pick_or(asked.blocked, record.blocked, empty=False),
-        metadata=_pick_or(asked.metadata, record.metadata, empty={}),
-        tags=_pick_or(asked.tags, record.tags, empty=()),
-        user_id=_pick(asked.user_id, record.user_id),
-        team_id=_pick(asked.team_id, record.team_id),
-        spend=_pick_or(asked.spend, record.spend, empty=0.0),
-        max_budget=_pick(asked.max_budget, record.max_budget),
-        soft_budget=_pick(asked.soft_budget, record.soft_budget),
-        budget_duration=_pick(asked.budget_duration, record.budget_duration),
-        rpm_limit=_pick(asked.rpm_limit, record.rpm_limit),
-        tpm_limit=_pick(asked.tpm_limit, record.tpm_limit),
-        max_parallel_requests=_pick(
+        key_alias=pick(asked.key_alias, record.key_alias),
+        models=pick_or(asked.models, record.models, empty=()),
+        expires_at=pick(change.expires_at, record.expires_at),
+        blocked=pick_or(asked.blocked, record.blocked, empty=False),
+        metadata=pick_or(asked.metadata, record.metadata, empty={}),
+        tags=pick_or(asked.tags, record.tags, empty=()),
+        user_id=pick(asked.user_id, record.user_id),
+        team_id=pick(asked.team_id, record.team_id),
+        spend=pick_or(asked.spend, record.spend, empty=0.0),
+        max_budget=pick(asked.max_budget, record.max_budget),
+        soft_budget=pick(asked.soft_budget, record.soft_budget),
+        budget_duration=pick(asked.budget_duration, record.budget_duration),
+        rpm_limit=pick(asked.rpm_limit, record.rpm_limit),
+        tpm_limit=pick(asked.tpm_limit, record.tpm_limit),
+        max_parallel_requests=pick(
             asked.max_parallel_requests, record.max_parallel_requests
         ),
-        permissions=_pick_or(asked.permissions, record.permissions, empty={}),
+        permissions=pick_or(asked.permissions, record.permissions, empty={}),
         updated_at=now,
         updated_by=by,
     )
@@ -275,11 +275,13 @@ def grace_end(text: str, now: float) -> float | Refusal | None:
     return duration.after(now)
 
 
-def _pick(given: T | UnsetType, kept: T) -> T:
+def pick(given: T | UnsetType, kept: T) -> T:
+    """Return what was *given*, and else what is *kept*."""
     return kept if isinstance(given, UnsetType) else given
 
 
-def _pick_or(given: T | UnsetType | None, kept: T, *, empty: T) -> T:
+def pick_or(given: T | UnsetType | None, kept: T, *, empty: T) -> T:
+    """Return what was *given*, null being *empty*, and else what is *kept*."""
     if isinstance(given, UnsetType):
         return kept
     return empty if given is None else given
@@ -289,7 +291,7 @@ def _problem_of(fields: KeyFields) -> str | None:
     for name in ("key_alias", "user_id", "team_id", "tags", "models"):
         value = getattr(fields, name)
         for text in (value,) if isinstance(value, str) else value or ():
-            problem = _problem_of_text(name, text)
+            problem = problem_of_text(name, text)
             if problem is not None:
                 return problem
     alias = fields.key_alias
@@ -298,7 +300,7 @@ def _problem_of(fields: KeyFields) -> str | None:
     if isinstance(alias, str) and alias.strip().lower() in _TAKEN:
         return "key_alias: the gateway calls one of its own callers so; give another."
     for name in ("metadata", "permissions"):
-        problem = _problem_of_object(name, getattr(fields, name) or {})
+        problem = problem_of_object(name, getattr(fields, name) or {})
         if problem is not None:
             return problem
     problem = problem_of_policies(fields.metadata or {})
@@ -311,7 +313,8 @@ def _problem_of(fields: KeyFields) -> str | None:
     return None
 
 
-def _problem_of_text(name: str, text: str) -> str | None:
+def problem_of_text(name: str, text: str) -> str | None:
+    """Say what keeps *text* from being shown in lists and logs as the field *name*."""
     if not text.isprintable() or text != text.strip():
         return f"{name}: printable characters without spaces at the ends."
     if find_credential(text.encode()) is not None:
@@ -319,7 +322,8 @@ def _problem_of_text(name: str, text: str) -> str | None:
     return None
 
 
-def _problem_of_object(name: str, value: Mapping[str, object]) -> str | None:
+def problem_of_object(name: str, value: Mapping[str, object]) -> str | None:
+    """Say what keeps *value* from being kept and shown as the field *name*."""
     try:
         written = json.dumps(value, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError):
@@ -380,10 +384,28 @@ def _warnings(
         for name in unknown
         if body.get(name) not in (None, "", [], {})
     ]
-    if isinstance(fields.models, tuple) and ALL_TEAM_MODELS in fields.models:
+    if (
+        isinstance(fields.models, tuple)
+        and ALL_TEAM_MODELS in fields.models
+        and not isinstance(fields.team_id, str)
+    ):
         said.append(
             f"models: {ALL_TEAM_MODELS} opens nothing on a key without a team_id."
-            if not isinstance(fields.team_id, str)
-            else f"models: {ALL_TEAM_MODELS} opens every model until teams have lists."
         )
     return said
+
+
+def strangers(change: KeyChange, *, is_user: bool, is_team: bool) -> tuple[str, ...]:
+    """
+    Warn of names in *change* that nobody made a user or a team of.
+
+    They are kept, as words for the log and for policies; a limit that was meant to
+    hold through them does not.
+    """
+    known = {"user_id": ("user", is_user), "team_id": ("team", is_team)}
+    return tuple(
+        f"{name}: there is no such {what}, so it is a word for the log and for"
+        " policies, and limits nothing."
+        for name, (what, is_known) in known.items()
+        if isinstance(getattr(change.fields, name), str) and not is_known
+    )

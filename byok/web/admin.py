@@ -11,6 +11,10 @@ from byok.web.admin_guard import check_admin
 from byok.web.admin_input import TOO_LARGE, read_object, read_query
 from byok.web.admin_keys import LIST_PARAMETERS, Document, KeyAdmin
 from byok.web.admin_reload import Refused, ReloadAdmin
+from byok.web.admin_teams import LIST_PARAMETERS as TEAM_LIST_PARAMETERS
+from byok.web.admin_teams import TeamAdmin
+from byok.web.admin_users import LIST_PARAMETERS as USER_LIST_PARAMETERS
+from byok.web.admin_users import UserAdmin
 from byok.web.downstream import body_of
 from byok.web.places import Place
 from byok.web.visit import Handler, Visit
@@ -18,7 +22,7 @@ from byok.web.visit import Handler, Visit
 # The one route with a name in its path.
 _NAMED = re.compile(rb"/key/[^/]+/regenerate")
 
-_Answered = Document | Refusal | Refused
+_Answered = Document | tuple[Mapping[str, object], ...] | Refusal | Refused
 _Answer = Awaitable[_Answered]
 
 
@@ -33,6 +37,8 @@ class Admin:
         carriers: Sequence[bytes],
         reload: ReloadAdmin | None = None,
         leases: Callable[[Mapping[str, str]], _Answer] | None = None,
+        teams: TeamAdmin | None = None,
+        users: UserAdmin | None = None,
     ) -> None:
         self._keys = keys
         self._master_key = master_key
@@ -58,6 +64,27 @@ class Admin:
         }
         if leases is not None:
             gets["/byok/leases"] = (leases, ())
+        if teams is not None:
+            posts |= {
+                "/team/new": teams.new,
+                "/team/update": teams.update,
+                "/team/delete": teams.delete,
+                "/team/block": teams.block,
+                "/team/unblock": teams.unblock,
+                "/team/member_add": teams.member_add,
+                "/team/member_delete": teams.member_delete,
+                "/team/member_update": teams.member_update,
+            }
+            gets["/team/info"] = teams.info, ("team_id",)
+            gets["/team/list"] = teams.list, TEAM_LIST_PARAMETERS
+        if users is not None:
+            posts |= {
+                "/user/new": users.new,
+                "/user/update": users.update,
+                "/user/delete": users.delete,
+            }
+            gets["/user/info"] = users.info, ("user_id",)
+            gets["/user/list"] = users.list, USER_LIST_PARAMETERS
         self._places = {
             **{
                 route.encode(): _place(route, b"POST", self._posting(act))

@@ -17,6 +17,7 @@ from byok.core.key_requests import (
     read_change,
     read_given_key,
     refuse_unknown,
+    strangers,
     weak_key_warning,
 )
 from byok.core.keys import (
@@ -34,6 +35,7 @@ from byok.core.keys import (
 from byok.core.secret import Secret
 from byok.store.faults import AliasTaken, KeyTaken
 from byok.store.keystore import KeyStore, Selection
+from byok.store.people_by_heart import PeopleByHeart
 from byok.store.usage import By, DaysWanted, UsageStore
 
 BY = "master-key"
@@ -74,6 +76,7 @@ class KeyAdmin:
         usage: UsageStore | None = None,
         warn_weak_keys: bool = True,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+        people: PeopleByHeart | None = None,
     ) -> None:
         self._store = store
         self._peppers = peppers
@@ -82,6 +85,7 @@ class KeyAdmin:
         self._usage = usage
         self._warn_weak_keys = warn_weak_keys
         self._random_bytes = random_bytes
+        self._people = people
 
     async def generate(self, body: Document) -> Document | Refusal:
         """Make a key, or keep the one that is given."""
@@ -158,7 +162,7 @@ class KeyAdmin:
         return {
             "key": after.token_id,
             **await self._shown(after),
-            "warnings": list(change.warnings),
+            "warnings": [*change.warnings, *self._strangers(change)],
         }
 
     async def block(self, body: Document) -> Document | Refusal:
@@ -339,8 +343,23 @@ class KeyAdmin:
         return {
             "key": key.reveal(),
             **document,
-            "warnings": [*([weak] if weak else []), *change.warnings],
+            "warnings": [
+                *([weak] if weak else []),
+                *change.warnings,
+                *self._strangers(change),
+            ],
         }
+
+    def _strangers(self, change: KeyChange) -> tuple[str, ...]:
+        people, given = self._people, change.fields
+        if people is None:
+            return ()
+        user, team = given.user_id, given.team_id
+        return strangers(
+            change,
+            is_user=isinstance(user, str) and people.user(user) is not None,
+            is_team=isinstance(team, str) and people.team(team) is not None,
+        )
 
     def _note(self, action: str, record: VirtualKey) -> None:
         _log.info(

@@ -1,7 +1,7 @@
 """One request on its way through the gateway, whatever route it is for."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from byok.core.errors import Refusal
@@ -47,7 +47,11 @@ class Visit:
             headers=headers,
         )
 
-    def say_json(self, status: int, document: Mapping[str, object]) -> None:
+    def say_json(
+        self,
+        status: int,
+        document: Mapping[str, object] | Sequence[Mapping[str, object]],
+    ) -> None:
         """Answer with *document*."""
         self.say(status, json.dumps(document, ensure_ascii=False).encode())
 

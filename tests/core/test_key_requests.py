@@ -18,6 +18,7 @@ from byok.core.key_requests import (
     read_change,
     read_given_key,
     refuse_unknown,
+    strangers,
     weak_key_warning,
 )
 from byok.core.keys import Peppers, VirtualKey, new_key, new_token_id
@@ -283,14 +284,21 @@ def test_limits_warn_that_nothing_enforces_them_yet():
     assert warnings == ("rpm_limit: stored, not enforced yet.",)
 
 
-@pytest.mark.parametrize(
-    ("team", "said"),
-    [({}, "opens nothing"), ({"team_id": "red"}, "opens every model")],
-)
-def test_all_team_models_warns_what_it_opens(team, said):
-    (warning,) = understood(models=["all-team-models"], **team).warnings
+def test_all_team_models_opens_nothing_without_a_team():
+    (warning,) = understood(models=["all-team-models"]).warnings
 
-    assert said in warning
+    assert "opens nothing" in warning
+    assert understood(models=["all-team-models"], team_id="red").warnings == ()
+
+
+def test_names_of_nobody_are_told():
+    asked = understood(user_id="anne", team_id="red")
+
+    (said,) = strangers(asked, is_user=True, is_team=False)
+    assert said.startswith("team_id: there is no such team")
+    (said,) = strangers(asked, is_user=False, is_team=True)
+    assert said.startswith("user_id: there is no such user")
+    assert strangers(understood(user_id=None), is_user=False, is_team=False) == ()
 
 
 @given(

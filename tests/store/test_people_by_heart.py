@@ -90,7 +90,12 @@ class ByHeartContract(Base):
         here = await opened_for(self, self.where, poll_s=0.05)
         people = await self.started(here)
         noticed: Deferred[None] = Deferred()
-        here.keys.on_change(lambda: noticed.called or noticed.callback(None))
+
+        def notice() -> None:
+            if not noticed.called:
+                noticed.callback(None)
+
+        here.keys.on_change(notice)
 
         await self.store.insert_user(user(blocked=True))
 
@@ -141,9 +146,10 @@ class AwayTests(SynchronousTestCase):
     """What is known stays in force, and is read again by itself."""
 
     def setUp(self):
-        self.store: Any = Moody()
+        self.store = Moody()
         self.clock = Clock()
-        self.people = PeopleByHeart(self.store, MemoryKeyStore(), clock=self.clock)
+        store: Any = self.store
+        self.people = PeopleByHeart(store, MemoryKeyStore(), clock=self.clock)
 
     def start(self):
         return Deferred.fromCoroutine(self.people.start())
