@@ -65,7 +65,7 @@ def codes_in_the_code() -> set[str]:
                 found.add(str(node.value))
     shape = re.compile(
         r"internal|(?:admin|auth|body|credential|decisions|edge|egress|gateway|http|keys"
-        r"|policy|provider|proxy|reload|route|spend|store|stream)\.[a-z0-9-]+"
+        r"|people|policy|provider|proxy|reload|route|spend|store|stream)\.[a-z0-9-]+"
     )
     # A setting, which is what a decision names where the setting decided.
     found.discard(slot.ORDER)

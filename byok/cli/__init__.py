@@ -52,9 +52,17 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "byok.cli.reload:reload",
         "Let a running gateway use its changed configuration.",
     ),
+    "teams": (
+        "byok.cli.teams:teams",
+        "Make, list, change and delete teams, and say who is in them.",
+    ),
     "usage": (
         "byok.cli.usage:usage",
         "Show what was used and what it costs, by key, team, model and more.",
+    ),
+    "users": (
+        "byok.cli.users:users",
+        "Make, list, change and delete users.",
     ),
     "validate": (
         "byok.cli.validate:validate",

@@ -55,8 +55,8 @@ class OrNothing(click.ParamType[object]):
         return "" if value == "" else self._number.convert(value, param, ctx)
 
 
-_COUNT = OrNothing(click.IntRange(min=0))
-_MONEY = OrNothing(click.FloatRange(min=0))
+COUNT = OrNothing(click.IntRange(min=0))
+MONEY = OrNothing(click.FloatRange(min=0))
 
 _OPTIONS = (
     click.option("--alias", help="A name for the key, of its own."),
@@ -80,13 +80,13 @@ _OPTIONS = (
         type=Metadata(),
         help="An entry of metadata; may be repeated.",
     ),
-    click.option("--max-budget", type=_MONEY, help="Dollars it has."),
+    click.option("--max-budget", type=MONEY, help="Dollars it has."),
     click.option("--budget-duration", metavar="SPAN", help="How long those are for."),
-    click.option("--rpm-limit", type=_COUNT, help="Requests a minute."),
-    click.option("--tpm-limit", type=_COUNT, help="Tokens a minute."),
+    click.option("--rpm-limit", type=COUNT, help="Requests a minute."),
+    click.option("--tpm-limit", type=COUNT, help="Tokens a minute."),
     click.option(
         "--max-parallel-requests",
-        type=_COUNT,
+        type=COUNT,
         help="Requests at the same time.",
     ),
 )
@@ -110,7 +110,7 @@ def fields_of(options: Mapping[str, Any]) -> dict[str, object]:
     for name, value in options.items():
         if value is None or value == ():
             continue
-        fields[_FIELDS.get(name, name)] = _value(name, value)
+        fields[_FIELDS.get(name, name)] = value_of(name, value)
     expires = fields.get("duration")
     if isinstance(expires, str) and expires.count("-") > 1:
         fields["expires"] = fields.pop("duration")
@@ -126,7 +126,8 @@ def option_named(message: str) -> str:
     return f"--{option.replace('_', '-')}:{rest}"
 
 
-def _value(name: str, value: Any) -> object:
+def value_of(name: str, value: Any) -> object:
+    """Return what the field has that stands for the option *name*."""
     if name == "models":
         every = [part.strip() for each in value for part in each.split(",")]
         models = [part for part in every if part]

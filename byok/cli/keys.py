@@ -16,6 +16,7 @@ from byok.cli.key_screens import show_key, show_list, show_record, warn
 from byok.cli.loading import config_option
 from byok.cli.render import err, out
 from byok.cli.storing import REFUSED, UNUSABLE, configured, end, me
+from byok.cli.text_group import TextGroup
 from byok.core.errors import ByokError, Refusal
 from byok.core.key_answers import NOTHING, Spent
 from byok.core.key_requests import (
@@ -25,6 +26,7 @@ from byok.core.key_requests import (
     new_record,
     read_change,
     read_given_key,
+    strangers,
 )
 from byok.core.keys import (
     KEY_BYTES,
@@ -42,6 +44,7 @@ from byok.store.faults import AliasTaken, KeyTaken
 from byok.store.keystore import Change, Selection
 from byok.store.opening import open_keys
 from byok.store.sqlkeys import SqlKeys
+from byok.store.sqlpeople import SqlPeople
 from byok.store.sqlusage import SqlUsage
 from byok.store.usage import By, DaysWanted
 
@@ -69,23 +72,13 @@ class _Opened:
     """What a command works on."""
 
     keys: SqlKeys
+    people: SqlPeople
     usage: SqlUsage
     peppers: Peppers
     master_key: Secret | None
 
 
-class _OfText(click.Group):
-    """A group whose arguments are text, for all of them end in the store."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Refuse an argument that is no text."""
-        for each in args:
-            if any("\ud800" <= letter <= "\udfff" for letter in each):
-                ctx.fail("An argument is not UTF-8 text.")
-        return super().parse_args(ctx, args)
-
-
-@click.group(cls=_OfText, epilog=_EPILOG)
+@click.group(cls=TextGroup, epilog=_EPILOG)
 def keys() -> None:
     """
     Make, list, change and delete virtual keys.
@@ -139,6 +132,7 @@ def create(
             by=me(),
         )
         _done(lambda: store.keys.insert(record))
+        change = _with_strangers(store, change)
     show_key(key, record, change, as_json=as_json)
 
 
@@ -199,6 +193,7 @@ def update(
         record = _changed(
             store, name, lambda found: changed(found, change, now=now, by=me())
         )
+        change = _with_strangers(store, change)
         spent = _spent_of(store, record)
     warn(change.warnings)
     show_record(record, spent, as_json=as_json)
@@ -306,6 +301,7 @@ def _store(config_path: Path) -> Iterator[_Opened]:
             warn(store.warnings)
             yield _Opened(
                 keys=store.keys,
+                people=store.people,
                 usage=store.usage,
                 peppers=store.peppers,
                 master_key=config.master_key,
@@ -319,6 +315,19 @@ def _read(options: dict[str, Any], now: float) -> KeyChange:
     if isinstance(change, Refusal):
         _refuse(option_named(change.message))
     return change
+
+
+def _with_strangers(store: _Opened, change: KeyChange) -> KeyChange:
+    """Warn of a user and a team that are not known."""
+    user, team = change.fields.user_id, change.fields.team_id
+    found = store.people.team(team) if isinstance(team, str) else None
+    told = strangers(
+        change,
+        is_user=isinstance(user, str) and store.people.user(user) is not None,
+        # An alias finds a team as well, but keys go by ids alone.
+        is_team=found is not None and found.team_id == team,
+    )
+    return replace(change, warnings=(*change.warnings, *told))
 
 
 def _new_key() -> Secret:

@@ -42,6 +42,14 @@ class OpenKeys:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenPeople:
+    """Teams, users and whose keys there are, opened for blocking use."""
+
+    people: SqlPeople
+    keys: SqlKeys
+
+
 class Store:
     """A store opened for a gateway. Close it when the gateway stops."""
 
@@ -83,6 +91,17 @@ def open_keys(place: Place, peppers: tuple[Secret, ...] = ()) -> Iterator[OpenKe
     engine = make_engine(place, connections=1)
     try:
         yield _prepared(engine, place, peppers)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def open_people(place: Place) -> Iterator[OpenPeople]:
+    """Open teams and users in the store at *place*; needs no pepper."""
+    engine = make_engine(place, connections=1)
+    try:
+        prepare(engine)
+        yield OpenPeople(people=SqlPeople(engine), keys=SqlKeys(engine))
     finally:
         engine.dispose()
 

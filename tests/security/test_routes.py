@@ -54,6 +54,30 @@ ROUTES: dict[tuple[str, str], tuple[Who, bytes]] = {
     ("POST", "/key/spare/regenerate"): (Who.ADMIN, b"{}"),
     ("GET", "/key/info?key=spare"): (Who.ADMIN, b""),
     ("GET", "/key/list"): (Who.ADMIN, b""),
+    ("POST", "/team/new"): (Who.ADMIN, b'{"team_id":"spare"}'),
+    ("POST", "/team/update"): (Who.ADMIN, b'{"team_id":"spare"}'),
+    ("POST", "/team/block"): (Who.ADMIN, b'{"team_id":"spare"}'),
+    ("POST", "/team/unblock"): (Who.ADMIN, b'{"team_id":"spare"}'),
+    ("POST", "/team/member_add"): (
+        Who.ADMIN,
+        b'{"team_id":"spare","member":{"user_id":"member"}}',
+    ),
+    ("POST", "/team/member_update"): (
+        Who.ADMIN,
+        b'{"team_id":"spare","user_id":"member","role":"admin"}',
+    ),
+    ("POST", "/team/member_delete"): (
+        Who.ADMIN,
+        b'{"team_id":"spare","user_id":"member"}',
+    ),
+    ("GET", "/team/info?team_id=spare"): (Who.ADMIN, b""),
+    ("GET", "/team/list"): (Who.ADMIN, b""),
+    ("POST", "/team/delete"): (Who.ADMIN, b'{"team_ids":["spare"]}'),
+    ("POST", "/user/new"): (Who.ADMIN, b'{"user_id":"spare"}'),
+    ("POST", "/user/update"): (Who.ADMIN, b'{"user_id":"spare"}'),
+    ("GET", "/user/info?user_id=spare"): (Who.ADMIN, b""),
+    ("GET", "/user/list"): (Who.ADMIN, b""),
+    ("POST", "/user/delete"): (Who.ADMIN, b'{"user_ids":["spare"]}'),
     # The last, for it takes the key away that the others are about.
     ("POST", "/key/delete"): (Who.ADMIN, b'{"key_aliases":["spare"]}'),
 }
@@ -61,6 +85,8 @@ SAME = {
     f"/v1/models/{COMPANY}": "/v1/models/{id}",
     "/key/spare/regenerate": "/key/{key}/regenerate",
     "/key/info?key=spare": "/key/info",
+    "/team/info?team_id=spare": "/team/info",
+    "/user/info?user_id=spare": "/user/info",
 }
 ONE_DECISION = b"/byok/decisions/req_0"
 # Answers each with what is their own: tests/e2e/test_decisions.py.
