@@ -43,7 +43,15 @@ PREFIX = b"/anthropic"
 
 # Nothing of a request for these leaves. The second ones have no other spelling.
 _ANSWERED_HERE = frozenset({b"/", b"/api/hello", b"/v1/models"})
-_OURS = (b"/byok/", b"/health/", b"/key/")
+_OURS = (
+    b"/byok/",
+    b"/global/",
+    b"/health/",
+    b"/key/",
+    b"/spend/",
+    b"/team/",
+    b"/user/",
+)
 _METRICS = b"/metrics"
 
 _BY_PATH = {route.id.encode(): route for route in RELAYED}

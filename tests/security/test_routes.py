@@ -25,6 +25,7 @@ class Who(Enum):
     ADMIN = "who has the master key"
 
 
+DAYS = "start_date=2030-01-01&end_date=2030-01-02"
 # Method and path, who may, and a body with which the request would succeed.
 ROUTES: dict[tuple[str, str], tuple[Who, bytes]] = {
     ("GET", "/"): (Who.ANYBODY, b""),
@@ -54,6 +55,11 @@ ROUTES: dict[tuple[str, str], tuple[Who, bytes]] = {
     ("POST", "/key/spare/regenerate"): (Who.ADMIN, b"{}"),
     ("GET", "/key/info?key=spare"): (Who.ADMIN, b""),
     ("GET", "/key/list"): (Who.ADMIN, b""),
+    ("GET", "/byok/leases"): (Who.ADMIN, b""),
+    ("GET", "/global/spend"): (Who.ADMIN, b""),
+    ("GET", f"/global/spend/report?{DAYS}"): (Who.ADMIN, b""),
+    ("GET", "/spend/logs"): (Who.CALLER, b""),
+    ("GET", f"/user/daily/activity?{DAYS}"): (Who.CALLER, b""),
     ("POST", "/team/new"): (Who.ADMIN, b'{"team_id":"spare"}'),
     ("POST", "/team/update"): (Who.ADMIN, b'{"team_id":"spare"}'),
     ("POST", "/team/block"): (Who.ADMIN, b'{"team_id":"spare"}'),
@@ -85,6 +91,8 @@ SAME = {
     f"/v1/models/{COMPANY}": "/v1/models/{id}",
     "/key/spare/regenerate": "/key/{key}/regenerate",
     "/key/info?key=spare": "/key/info",
+    f"/global/spend/report?{DAYS}": "/global/spend/report",
+    f"/user/daily/activity?{DAYS}": "/user/daily/activity",
     "/team/info?team_id=spare": "/team/info",
     "/user/info?user_id=spare": "/user/info",
 }
