@@ -193,6 +193,7 @@ class Assembly:
             health=Health(
                 check_store=partial(_check, lasting.store),
                 usage_trouble=lambda: lasting.ledger.trouble,
+                limits=lambda: lasting.ledger.counts.limits,
                 config_changed=self._config_changed,
                 generation=name,
                 is_leaving=lasting.is_leaving,

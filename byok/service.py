@@ -41,6 +41,7 @@ from byok.config.listeners import Listener
 from byok.core import carriers
 from byok.core.errors import ByokError
 from byok.core.metrics import Tally
+from byok.counters.shared import SharedCounts
 from byok.logs.live import LiveSecrets
 from byok.logs.redact import Redactor
 from byok.reload.hangup import HangUp
@@ -244,6 +245,12 @@ class GatewayService(MultiService):
             store.decisions, keep=config.general.kept_decisions, clock=self._clock
         )
         self._ledger = ledger = self._ledger_of(config, store)
+        if config.counters is not None:
+            await ledger.share(
+                SharedCounts(
+                    config.counters, ledger.counts.limiter, reactor=self._reactor
+                )
+            )
         lasting = Lasting(
             reactor=self._reactor,
             clock=self._clock,

@@ -28,6 +28,10 @@ from zope.interface import provider
 
 from tests.support.postgres import postgres as postgres  # noqa: PLC0414
 from tests.support.sweep import SWEEP, exempt, note, report
+from tests.support.valkey import valkey as valkey  # noqa: PLC0414
+from tests.support.valkey import (
+    valkey_of_session as valkey_of_session,  # noqa: PLC0414
+)
 
 # On a busy machine an example may take long without being slow; a test that hangs
 # is stopped by the timeout of all tests.

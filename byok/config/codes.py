@@ -85,6 +85,7 @@ CODES: dict[str, Code] = {
         ("E164", "metrics without what they are written with"),
         ("E170", "a price that cannot be used"),
         ("E171", "a limit of use that cannot hold"),
+        ("E172", "a server of counters that cannot be used"),
         ("E201", "two rules of one tier with one id"),
         ("E202", "a rule without an id, or a document without a name"),
         ("E203", "a rule without an action"),

@@ -79,6 +79,7 @@ OWN: dict[Section, frozenset[str]] = {
         {
             "agents",
             "budgets",
+            "counters",
             "limits",
             "listen",
             "policy_files",
@@ -133,6 +134,10 @@ _SILENCE = (
 _METRICS = (
     "/metrics is switched on by the word prometheus, and has names of byok's; no other"
     " word counts"
+)
+_COUNTERS = (
+    "gateways share limits by a server named under counters, at the top level: url, and"
+    " password by reference"
 )
 _KEYS_ONLY = "callers are known by their byok key alone"
 
@@ -252,6 +257,13 @@ _REPLACED: dict[Section, dict[str, str]] = {
         "cost_margin_config": "write a multiplier under prices",
         "forward_traceparent_to_llm_provider": "forward tracing with a policy",
         "set_verbose": "set LITELLM_LOG=DEBUG, or start with --log-level debug",
+    },
+    Section.ROUTER: {
+        "redis_db": _COUNTERS,
+        "redis_host": _COUNTERS,
+        "redis_password": _COUNTERS,
+        "redis_port": _COUNTERS,
+        "redis_url": _COUNTERS,
     },
     Section.PARAMS: {
         "headers": "write extra_headers",

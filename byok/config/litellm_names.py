@@ -75,10 +75,9 @@ NO_EFFECT: dict[str, str] = {
         enable_pre_call_check? enable_pre_call_checks? enable_tag_filtering?
         enable_weighted_failover? fallbacks ignore_invalid_deployments?
         max_fallbacks model_group_alias model_group_retry_policy num_retries
-        optional_pre_call_checks polling_interval redis_db redis_host redis_password
-        redis_port redis_url retry_after retry_policy router_general_settings
-        routing_groups routing_strategy routing_strategy_args search_tools
-        set_verbose? stream_timeout tag_filtering_match_any? timeout
+        optional_pre_call_checks polling_interval retry_after retry_policy
+        router_general_settings routing_groups routing_strategy routing_strategy_args
+        search_tools set_verbose? stream_timeout tag_filtering_match_any? timeout
     """,
     "model_list[]": """
         blocked

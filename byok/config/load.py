@@ -13,6 +13,7 @@ from pathlib import Path
 
 from byok.config.checks import check_models
 from byok.config.class_files import check_master_key
+from byok.config.counters import read_shared
 from byok.config.deployments import Entry, read_models
 from byok.config.findings import Finding, Findings, has_errors, strictly
 from byok.config.flattened import indented
@@ -185,6 +186,7 @@ class _Reading:
         policy_tests, test_documents = read_policy_tests(tree, refs)
         check_models(tree, entries, findings)
         prices = read_prices(tree, entries, shipped_prices(), findings)
+        counters = read_shared(tree, refs)
         governance = read_governance(tree, entries, self._gathered.directory, findings)
         found = findings.all()
         if has_errors(found):
@@ -210,6 +212,7 @@ class _Reading:
             limits=limits,
             prices=prices,
             governance=governance,
+            counters=counters,
             gateway=build_gateway(
                 general, entries_table(entries), rules, credentials, class_table
             ),

@@ -14,6 +14,7 @@ from byok.config.metrics import NO_METRICS, MetricsSetting
 from byok.config.recording import KEPT
 from byok.config.sources import Source
 from byok.config.verdicts import Judged
+from byok.core.counters import CountersAddress
 from byok.core.egress import EgressProxy
 from byok.core.exchange import Gateway
 from byok.core.pinning import NO_PINNING, Pinning
@@ -99,6 +100,7 @@ class Config:
     teams: frozenset[str] = frozenset()
     limits: Limits = field(default_factory=Limits)
     governance: Governance = field(default_factory=Governance)
+    counters: CountersAddress | None = None
     prices: PriceTable = field(
         default_factory=lambda: PriceTable(shipped_prices()), repr=False, compare=False
     )
@@ -126,6 +128,7 @@ class Config:
             self.general.master_key,
             *self.general.key_peppers,
             self.store_password,
+            None if self.counters is None else self.counters.password,
             *(() if proxy is None else proxy.secrets),
         )
         keys = (each.api_key for each in self.deployments)

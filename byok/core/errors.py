@@ -76,5 +76,9 @@ class StoreUnavailable(ByokError):
     """The key store cannot be read or written at the moment."""
 
 
+class CountersUnavailable(ByokError):
+    """The server that gateways count in together cannot be used at the moment."""
+
+
 class EgressViolation(ByokError):
     """A request was about to leave with what must not leave, and was stopped."""

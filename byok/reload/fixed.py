@@ -7,6 +7,7 @@ from byok.config import Config
 _FIXED: tuple[tuple[str, Callable[[Config], object]], ...] = (
     ("listen", lambda config: config.listen),
     ("store", lambda config: config.store_url),
+    ("counters", lambda config: config.counters),
     ("general_settings.key_pepper", lambda config: config.general.key_peppers),
     ("general_settings.decision_log", lambda config: config.general.kept_decisions),
     ("litellm_settings.json_logs", lambda config: config.general.json_logs),

@@ -13,6 +13,7 @@ from dataclasses import replace
 from byok.core.carriers import readable
 from byok.core.errors import (
     ByokError,
+    CountersUnavailable,
     EgressViolation,
     ProviderBroken,
     ProviderOutOfReach,
@@ -172,6 +173,14 @@ _STORE = Refusal(
     headers=(("retry-after", "2"),),
 )
 
+_COUNTERS = Refusal(
+    status=503,
+    kind="api_error",
+    code="limit.unknown",
+    message="The gateway cannot tell at the moment whether a limit is reached.",
+    headers=(("retry-after", "2"),),
+)
+
 
 def refusal_of(fault: BaseException, *, deployment: str | None = None) -> Refusal:
     """
@@ -184,6 +193,8 @@ def refusal_of(fault: BaseException, *, deployment: str | None = None) -> Refusa
         return _EGRESS
     if isinstance(fault, StoreUnavailable):
         return _STORE
+    if isinstance(fault, CountersUnavailable):
+        return _COUNTERS
     where = f" (deployment {deployment})" if deployment else ""
     if isinstance(fault, ProviderTimedOut):
         return Refusal(

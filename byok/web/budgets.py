@@ -137,7 +137,7 @@ class Budgets:
         now = self._counts.wall()
         for limit in limits:
             spent = await self._spent(limit, limit.period.span(now).start)
-            self._counts.limiter.restore([saved_total(limit, spent, now=now)])
+            self._counts.restore([saved_total(limit, spent, now=now)])
             self._known[limit.key] = limit
             self._known.move_to_end(limit.key)
             if len(self._known) > _MOST_KNOWN:

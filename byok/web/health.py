@@ -16,7 +16,8 @@ class Health:
     *check_store* raises StoreUnavailable where keys cannot be read;
     *config_changed* says whether the file differs from what is running, which is
     the *generation*; *is_leaving* says whether the gateway is about to end, and
-    *usage_trouble* what keeps usage from the ledger.
+    *usage_trouble* what keeps usage from the ledger, *limits* by whom limits are
+    counted.
     """
 
     def __init__(
@@ -27,7 +28,9 @@ class Health:
         generation: str = "",
         is_leaving: Callable[[], bool] = lambda: False,
         usage_trouble: Callable[[], str | None] = lambda: None,
+        limits: Callable[[], str] = lambda: "local",
     ) -> None:
+        self._limits = limits
         self._usage_trouble = usage_trouble
         self._check_store = check_store
         self._config_changed = config_changed
@@ -72,6 +75,7 @@ class Health:
                 "status": status,
                 "db": store,
                 "usage": "degraded" if self._usage_trouble() else "recorded",
+                "limits": self._limits(),
                 "config": "changed on disk, reload to use it" if changed else "in use",
                 "generation": self._generation,
                 "version": __version__,

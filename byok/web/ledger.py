@@ -13,6 +13,7 @@ from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 
 from byok.core.usage_record import decode
+from byok.counters.shared import SharedCounts
 from byok.spool.drain import Drain
 from byok.spool.source import Spooled
 from byok.spool.spool import Spool
@@ -72,7 +73,7 @@ class Ledger:
 
     def readings(self) -> Iterator[Reading]:
         """Yield what there is to tell of it at a scrape."""
-        yield "byok_leases_open", (), self.counts.limiter.under_way
+        yield "byok_leases_open", (), self.counts.under_way
         yield "byok_usage_records", ("lost",), self.counts.lost
         if self.spool is None or self.drain is None:
             return
@@ -87,6 +88,11 @@ class Ledger:
         yield "byok_spool_records", (), backlog.records + self.counts.waiting
         yield "byok_spool_bytes", (), backlog.bytes
         yield "byok_spool_lag_seconds", (), backlog.oldest_s
+
+    async def share(self, shared: SharedCounts) -> None:
+        """Count limits together with others, from the start on."""
+        self.counts.shared = shared
+        await shared.start()
 
     def start(self) -> None:
         """Begin to hand on what is spooled."""
@@ -105,6 +111,8 @@ class Ledger:
             if each.running:
                 each.stop()
         self.counts.give_up()
+        if self.counts.shared is not None:
+            await self.counts.shared.stop()
         if self._syncing is not None:
             await self._syncing.stop()
         if self.drain is not None:

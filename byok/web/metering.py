@@ -106,18 +106,22 @@ class Meter:
             asked = floor_tokens(len(facts.body))
             answer = estimate_output(max_tokens)
             cost = self._cost(planned, Tally(input=asked, output=answer), budgets)
-            found = self._limiter.reserve(
-                self._counts.wall(),
-                Demand(
-                    id=record.request_id,
-                    limits=limits,
-                    tokens=asked + answer,
-                    cost_nano=cost,
-                    payer=planned.payer,
-                    counting=counting,
-                    owner=caller.name,
-                ),
+            demand = Demand(
+                id=record.request_id,
+                limits=limits,
+                tokens=asked + answer,
+                cost_nano=cost,
+                payer=planned.payer,
+                counting=counting,
+                owner=caller.name,
             )
+            counts = self._counts
+            if counts.shared is None:
+                found = self._limiter.reserve(counts.wall(), demand)
+            else:
+                found = await counts.reserve(
+                    counts.shared, demand, fails_open=self._fails_open
+                )
             if isinstance(found, Denied):
                 return refusal_of(found, budget_status=self._budget_status)
             record.reserved = limits
@@ -138,8 +142,7 @@ class Meter:
             return ()
         if any(name.startswith(_UNIFIED) for name, _ in answer):
             return ()
-        now = self._counts.wall()
-        told = standing(self._limiter.fullness(record.budgets, planned.payer, now))
+        told = standing(self._counts.fullness(record.budgets, planned.payer))
         return tuple((name.encode(), value.encode()) for name, value in told)
 
     def close(self, record: AccessRecord) -> None:
@@ -151,7 +154,7 @@ class Meter:
         """
         facts, planned, caller = record.facts, record.planned, record.caller
         if facts is None or planned is None or caller is None:
-            self._limiter.abandon(record.request_id, self._counts.wall())
+            self._counts.abandon(record.request_id)
             return
         try:
             usage = _usage_of(record, facts)
@@ -170,7 +173,7 @@ class Meter:
             )
             self._counts.lost += 1
             # It is not known what was used: then what was reserved is taken for it.
-            self._limiter.settle(record.request_id, Actual(), self._counts.wall())
+            self._counts.settle(record.request_id, Actual())
 
     def _written(
         self,
@@ -234,19 +237,16 @@ class Meter:
     def _settle(
         self, record: AccessRecord, usage: Usage, tally: Tally, cost: Cost | None
     ) -> None:
-        now = self._counts.wall()
         if record.first_byte is None and usage is _NOTHING:
             # Nothing came of it, or nothing that anybody heard of.
-            self._limiter.abandon(record.request_id, now)
+            self._counts.abandon(record.request_id)
             return
         # Reading from a cache is what providers do not count on such limits either.
         tokens = (
             tally.input + tally.cache_write_5m + tally.cache_write_1h + tally.output
         )
         nano = 0 if cost is None else cost.nano
-        self._limiter.settle(
-            record.request_id, Actual(tokens=tokens, cost_nano=nano), now
-        )
+        self._counts.settle(record.request_id, Actual(tokens=tokens, cost_nano=nano))
 
     async def _are_known(self, budgets: Sequence[Limit]) -> bool:
         """Is what was spent of *budgets* known, or is it to be let be?"""

@@ -30,6 +30,7 @@ MARKERS: dict[str, str] = {
     "jwt": "CANARYvhqzwb",
     "key pepper": "CANARYwjxvqk",
     "store password": "CANARYxkzqvd",
+    "counters password": "CANARYyqvkzw",
     "prompt": "CANARYzmqwxv",
 }
 
@@ -66,6 +67,7 @@ BASIC_PASSWORD = planted("", "basic password", length=24)
 PROXY_PASSWORD = planted("", "proxy password", length=24)
 JWT = planted("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm5lIn0.", "jwt", length=84)
 STORE_PASSWORD = planted("", "store password", length=24)
+COUNTERS_PASSWORD = planted("", "counters password", length=24)
 
 PROMPT = planted("Please say ", "prompt", length=48)
 """Not a credential, but no output of ours may quote what a developer asked."""
@@ -93,5 +95,6 @@ ALL_CANARIES: tuple[str, ...] = (
     PROXY_PASSWORD,
     JWT,
     STORE_PASSWORD,
+    COUNTERS_PASSWORD,
     PROMPT,
 )

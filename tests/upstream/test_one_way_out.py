@@ -59,7 +59,9 @@ def test_only_the_agent_under_it_takes_a_connection_and_writes_a_request():
 def test_nothing_makes_an_endpoint_but_the_check_of_addresses():
     makers = {name for name, tree in modules().items() if called(tree) & ENDPOINTS}
 
-    assert makers == {"upstream/dialling.py"}
+    # No request of anybody's reaches the second one: it is where limits are counted,
+    # at the one address that the configuration names.
+    assert makers == {"upstream/dialling.py", "counters/link.py"}
 
 
 def test_only_the_guards_caller_makes_that_agent():

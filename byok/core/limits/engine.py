@@ -7,7 +7,7 @@ settling changes nothing, and one that comes too late does not either.
 """
 
 from collections.abc import Iterable, Iterator
-from math import ceil, inf
+from math import inf
 
 import msgspec
 
@@ -22,6 +22,7 @@ from byok.core.limits.demand import (
     Saved,
     ended,
 )
+from byok.core.limits.denials import denial, final
 from byok.core.limits.limit import COST_INDEX, Limit, Metric
 from byok.core.limits.windows import (
     REFUSED,
@@ -37,7 +38,6 @@ EXPIRY_S = 2 * 3600.0
 _UNKNOWN = (None, None, None, None)
 _UNUSED = (0, 0, 0, 0)
 _SWEPT = 2
-_HELD_S = 1
 
 
 class _Held(msgspec.Struct, gc=False):
@@ -96,7 +96,10 @@ class Limiter:
             window = self._windows.get(limit.key) or self._opened(limit, now)
             grant = window.grant(limit, want, now)
             if grant == REFUSED:
-                denied = _final(denied, _denied(limit, window, want, now))
+                wait_s = window.wait_s(limit, want, now)
+                # The rest is held, and most of that will come back before long.
+                held = isinstance(window, BudgetWindow) and window.spent < limit.units
+                denied = final(denied, denial(limit, wait_s, now, is_held=held))
             else:
                 granted.append((window, limit, grant))
         if denied is not None:
@@ -261,39 +264,3 @@ class Limiter:
 
 def _used(window: Window) -> int:
     return window.used if isinstance(window, BudgetWindow) else 0
-
-
-def _denied(limit: Limit, window: Window, want: int, now: float) -> Denied:
-    if isinstance(window, BudgetWindow) and window.spent < limit.units:
-        # The rest is held, and most of that will come back before long.
-        return Denied(
-            limit=limit,
-            retry_after_s=_HELD_S,
-            reset_at=now + _HELD_S,
-            is_budget=False,
-        )
-    wait_s = window.wait_s(limit, want, now)
-    if wait_s == inf:
-        return Denied(limit=limit, retry_after_s=None, reset_at=None, is_budget=True)
-    is_budget = limit.metric is Metric.COST
-    seconds = max(1, ceil(wait_s))
-    return Denied(
-        limit=limit,
-        # Who waits for a rate may ask a little early: clients wait for a minute,
-        # and for more than that they do not wait at all.
-        retry_after_s=seconds if is_budget else min(seconds, limit.window_s),
-        reset_at=now + wait_s,
-        is_budget=is_budget,
-    )
-
-
-def _final(one: Denied | None, other: Denied) -> Denied:
-    """Return the one that stays longer; a budget is said before a rate."""
-    if one is None:
-        return other
-    return max(one, other, key=_finality)
-
-
-def _finality(denied: Denied) -> tuple[bool, float]:
-    reset_at = inf if denied.reset_at is None else denied.reset_at
-    return (denied.is_budget, reset_at)

@@ -81,9 +81,13 @@ class Limits(RuleBasedStateMachine):
     requests = Bundle("requests")
     settled = Bundle("settled")
 
+    def made(self) -> Limiter:
+        """Return an engine that has counted nothing."""
+        return Limiter(expiry_s=EXPIRY_S)
+
     @initialize()
     def begin(self) -> None:
-        self.limiter = Limiter(expiry_s=EXPIRY_S)
+        self.limiter = self.made()
         self.now = START
         self.number = 0
         self.events: list[Event] = []
@@ -281,7 +285,7 @@ class Limits(RuleBasedStateMachine):
         self.open.clear()
         self.events.clear()
         self.let_in.clear()
-        self.limiter = Limiter(expiry_s=EXPIRY_S)
+        self.limiter = self.made()
         self.limiter.restore(saved)
 
     # -- What is true --------------------------------------------------------------

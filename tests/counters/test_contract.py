@@ -1,0 +1,89 @@
+"""
+What holds of the limiter in memory holds of the one in a server.
+
+The same tests are run again with it, except for those that look into memory; and the
+same random interleavings beside the same naive reading.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from types import FunctionType
+
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.core.limits import test_engine, test_model
+from tests.counters.engines import Shared
+from tests.support.valkey import Asking, Valkey
+
+IN_MEMORY = {
+    "test_windows_that_count_nothing_any_more_are_forgotten",
+    "test_a_window_in_use_is_not_forgotten",
+    "test_an_idle_rate_is_one_whose_counts_are_forgotten",
+    "test_an_estimate_has_the_body_and_some_of_the_answer",
+    "test_the_end_of_time_is_no_number_of_json",
+}
+
+
+def each_of_the_engine() -> Iterator[tuple[str, FunctionType, dict[str, object]]]:
+    """Yield every test of the engine, one of each of its parameters."""
+    for name, test in vars(test_engine).items():
+        if not name.startswith("test_") or name in IN_MEMORY:
+            continue
+        marks = [m for m in getattr(test, "pytestmark", ()) if m.name == "parametrize"]
+        if not marks:
+            yield name, test, {}
+        for mark in marks:
+            names, values = mark.args[:2]
+            names = [each.strip() for each in names.split(",")]
+            for value in values:
+                each = value if len(names) > 1 else (value,)
+                yield name, test, dict(zip(names, each, strict=True))
+
+
+@pytest.fixture
+def asking(valkey: Valkey) -> Iterator[Asking]:
+    with Asking(valkey.port) as asking:
+        yield asking
+
+
+@pytest.mark.valkey
+@pytest.mark.parametrize(
+    ("test", "given"),
+    [
+        pytest.param(test, given, id=f"{name}{''.join(map(str, given.values()))}")
+        for name, test, given in each_of_the_engine()
+    ],
+)
+def test_what_the_engine_does_the_server_does(
+    asking: Asking,
+    monkeypatch: pytest.MonkeyPatch,
+    test: Callable[..., None],
+    given: dict[str, object],
+) -> None:
+    made = lambda **options: Shared(asking, **options)  # noqa: E731
+    monkeypatch.setattr(test_engine, "Limiter", made)
+
+    test(**given)
+
+
+def test_every_test_of_the_engine_is_known() -> None:
+    assert set(vars(test_engine)) >= IN_MEMORY
+    assert not [
+        name
+        for name, test, given in each_of_the_engine()
+        if set(inspect.signature(test).parameters) != set(given)
+    ]
+
+
+@pytest.mark.valkey
+def test_any_interleaving_is_as_the_naive_reading_has_it(asking: Asking) -> None:
+    class Limits(test_model.Limits):
+        def made(self):
+            return Shared(asking, expiry_s=test_model.EXPIRY_S)
+
+    run_state_machine_as_test(
+        Limits,
+        settings=settings(max_examples=60, stateful_step_count=60, deadline=None),
+    )
