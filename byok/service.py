@@ -248,7 +248,10 @@ class GatewayService(MultiService):
         if config.counters is not None:
             await ledger.share(
                 SharedCounts(
-                    config.counters, ledger.counts.limiter, reactor=self._reactor
+                    config.counters,
+                    ledger.counts.limiter,
+                    reactor=self._reactor,
+                    is_recorded=config.governance.records_usage,
                 )
             )
         lasting = Lasting(

@@ -46,7 +46,8 @@ class SharedCounts:
     Lets requests in by what all gateways have counted.
 
     While the server is away it raises CountersUnavailable, and *local* is to be asked
-    instead: it knows what this gateway knew of budgets.
+    instead: it knows what this gateway knew of budgets. What requests cost that ended
+    meanwhile the server hears from the ledger, if it *is_recorded*, and else from here.
     """
 
     def __init__(
@@ -55,8 +56,10 @@ class SharedCounts:
         local: Limiter,
         *,
         reactor: Any,
+        is_recorded: bool = True,
         lease_s: float = LEASE_S,
     ) -> None:
+        self._is_recorded = is_recorded
         self._local = local
         self._clock = IReactorTime(reactor)
         self._link = Link(address, reactor=reactor, made=self._made, lost=self._lost)
@@ -192,7 +195,10 @@ class SharedCounts:
         await self._remind()
         self._link.failures = 0
         self.is_shared = True
-        for each in tuple(self._ended):
+        for each, actual in tuple(self._ended.items()):
+            if actual is not None and self._is_recorded:
+                # Another gateway may have told the server of it, from the ledger.
+                self._ended[each] = Actual(tokens=actual.tokens, cost_nano=0)
             self._send(each)
         if self._is_told:
             _log.info(

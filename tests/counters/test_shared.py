@@ -46,13 +46,23 @@ class SharedTests(TestCase):
         self.other, _ = await self.made()
 
     async def made(
-        self, *, password: str = COUNTERS_PASSWORD, lease_s: float = 30.0
+        self,
+        *,
+        password: str = COUNTERS_PASSWORD,
+        lease_s: float = 30.0,
+        is_recorded: bool = True,
     ) -> tuple[SharedCounts, Limiter]:
         local = Limiter()
         address = CountersAddress(
             host=NOBODY, port=self.server.port, password=Secret(password)
         )
-        made = SharedCounts(address, local, reactor=reactor, lease_s=lease_s)
+        made = SharedCounts(
+            address,
+            local,
+            reactor=reactor,
+            lease_s=lease_s,
+            is_recorded=is_recorded,
+        )
         await made.start()
         self.addCleanup(lambda: Deferred.fromCoroutine(made.stop()))
         return made, local
@@ -144,9 +154,23 @@ class SharedTests(TestCase):
         await self.back(self.one)
 
         self.assertEqual(self.held(), {"b"})
-        self.assertEqual(self.used(limits), 305)
+        # What the first cost is in the ledger, from where everybody hears of it.
+        self.assertEqual(self.used(limits), 300)
         self.assertEqual(self.logged("limits-degraded"), 1)
         self.assertEqual(self.logged("limits-shared"), 1)
+
+    async def test_without_a_ledger_it_hears_from_here_what_was_spent(self):
+        limits = of_key(max_budget=1e-6)
+        counts, _ = await self.made(is_recorded=False)
+        await self.ask(counts, "a", limits, 300)
+        self.server.freeze()
+        with pytest.raises(CountersUnavailable):
+            await self.ask(counts, "b", limits, 300)
+        counts.settle("a", Actual(cost_nano=5))
+        self.server.thaw()
+        await self.back(counts)
+
+        self.assertEqual(self.used(limits), 5)
 
     async def test_a_server_that_forgot_all_is_told_what_is_under_way(self):
         limits = of_key(rpm=3, parallel=3, max_budget=1e-6)
