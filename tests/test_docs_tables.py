@@ -9,6 +9,7 @@ import yaml
 
 from byok.config import examine
 from byok.config.litellm import LITELLM_KEYS, Section, Verdict
+from byok.core.limits.limit import Metric
 from byok.core.metrics import FAMILIES, Kind
 from byok.policy import classes, slot
 from byok.policy.floor import FLOOR
@@ -65,8 +66,11 @@ def codes_in_the_code() -> set[str]:
                 found.add(str(node.value))
     shape = re.compile(
         r"internal|(?:admin|auth|body|credential|decisions|edge|egress|gateway|http|keys"
+        r"|limit"
         r"|people|policy|provider|proxy|reload|route|spend|store|stream)\.[a-z0-9-]+"
     )
+    # Those of rates are named after what is counted.
+    found |= {f"limit.{each.value}" for each in Metric}
     # A setting, which is what a decision names where the setting decided.
     found.discard(slot.ORDER)
     return {code for code in found if shape.fullmatch(code)}
