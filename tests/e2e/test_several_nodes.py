@@ -145,6 +145,11 @@ def eventually(holds: Callable[[], bool], *, within_s: float = 30.0) -> None:
         sleep(0.02)
 
 
+def are(limits: str, *gateways: Gateway) -> None:
+    """Wait until limits are what *limits* says, and all are ready meanwhile."""
+    eventually(lambda: {readiness(each) for each in gateways} == {(200, limits)})
+
+
 @contextmanager
 def under_load(*gateways: Gateway) -> Iterator[Counter[tuple[int, str]]]:
     """Ask all the while; what was answered is there in the end."""
@@ -265,17 +270,13 @@ def test_the_books_balance_though_the_server_dies_under_load(
             eventually(lambda: nodes.spent()[0] > 0)
             for _ in range(2):
                 valkey.kill()
-                for each in (one, two):
-                    eventually(lambda each=each: readiness(each) == (200, "degraded"))
+                are("degraded", one, two)
                 valkey.start()
-                for each in (one, two):
-                    eventually(lambda each=each: readiness(each) == (200, "shared"))
+                are("shared", one, two)
             valkey.freeze()
-            for each in (one, two):
-                eventually(lambda each=each: readiness(each) == (200, "degraded"))
+            are("degraded", one, two)
             valkey.thaw()
-            for each in (one, two):
-                eventually(lambda each=each: readiness(each) == (200, "shared"))
+            are("shared", one, two)
 
         assert set(answers) == {(200, "")}
         eventually(lambda: nodes.leases() == 0)
@@ -301,7 +302,7 @@ def test_closed_is_a_503_until_the_server_is_back(
         assert ask(one) == (200, "")
 
         valkey.kill()
-        eventually(lambda: readiness(one) == (200, "degraded"))
+        are("degraded", one)
         assert ask(one) == (503, "limit.unknown")
 
         valkey.start()
