@@ -7,6 +7,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from byok.cli.key_name import IS_A_KEY
 from byok.cli.lazy import LazyGroup
 from byok.cli.loading import config_option
 from byok.cli.storing import UNUSABLE, configured, end
@@ -14,6 +15,7 @@ from byok.cli.usage_report import NAMES, Asked, Report
 from byok.cli.usage_screens import show_csv, show_json, show_table
 from byok.core.decision_queries import PAYERS
 from byok.core.errors import ByokError
+from byok.core.keys import is_raw_key
 from byok.core.usage_periods import WRITTEN, Period, read_period
 from byok.store.sqlreports import SqlReports, open_reports
 
@@ -113,6 +115,8 @@ def usage(
     if ctx.invoked_subcommand is not None:
         _refuse_options(ctx)
         return
+    if key is not None and is_raw_key(key):
+        end(IS_A_KEY, UNUSABLE)
     if as_json and as_csv:
         raise click.UsageError("--json and --csv: one of them.")
     period = read_period(None if since == _ALL else since, until, now=time.time())

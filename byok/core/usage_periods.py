@@ -7,6 +7,8 @@ from byok.core.durations import parse_duration
 
 DAY_S = 86_400
 
+_LAST = 253_402_300_799.0  # the end of the year 9999
+
 WRITTEN = (
     "a span such as 7d or 12h, a day such as 2030-01-31, or a moment such as"
     " 2030-01-31T12:00:00Z"
@@ -81,7 +83,7 @@ def _moment(text: str) -> float | None:
         moment = datetime.fromisoformat(text.strip())
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
-        return max(0.0, moment.timestamp())
+        return min(_LAST, max(0.0, moment.timestamp()))
     except (ValueError, OverflowError):
         return None
 

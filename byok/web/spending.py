@@ -1,14 +1,18 @@
 """
 What was spent, in LiteLLM's routes: all of it to the master key, their own to a caller.
 
-It is read from the ledger, where an exchange is a moment after it is over.
+It is read from the ledger, where an exchange is a moment after it is over. One answer
+is worked out at a time: a large one keeps a thread of the store busy, and whoever
+wants to be let in needs the others.
 """
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
+
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 
 from byok.core.decision_queries import PAYERS
 from byok.core.edge import check_edge
@@ -28,6 +32,9 @@ from byok.web.admin_keys import KEY_IN_URL
 from byok.web.identity import Identity
 from byok.web.places import Place
 from byok.web.visit import Visit
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 LOGS = "/spend/logs"
 REPORT = "/global/spend/report"
@@ -100,6 +107,7 @@ class Spending:
         self._master_key = master_key
         self._carriers = carriers
         self._seconds = seconds
+        self._turn = DeferredLock()
         routes = {
             LOGS: (self._logs, (*_LOGS, "after"), True),
             REPORT: (self._report, _REPORT, False),
@@ -118,7 +126,7 @@ class Spending:
     def _place(
         self,
         route: str,
-        act: Callable[[_Query, _Asked], Awaitable[_Answer | Refusal]],
+        act: Callable[[_Query, _Asked], Coroutine[Any, Any, _Answer | Refusal]],
         known: Sequence[str],
         *,
         is_own: bool,
@@ -134,7 +142,7 @@ class Spending:
             asked = await self._asked(query, reader)
             if isinstance(asked, Refusal):
                 return asked
-            answer = await act(query, asked)
+            answer = await self._in_turn(act(query, asked))
             if isinstance(answer, Refusal):
                 return answer
             document, headers = answer
@@ -143,6 +151,27 @@ class Spending:
             return None
 
         return Place(route=route, handlers={b"GET": handle}, dialect=Dialect.OPENAI)
+
+    async def _in_turn(self, work: Coroutine[Any, Any, T]) -> T:
+        """
+        Do *work* when no other is under way.
+
+        Who hangs up does not end what a thread has begun, so the next waits for that.
+        """
+        try:
+            await self._turn.acquire()
+        except CancelledError:
+            work.close()
+            raise
+        working = Deferred.fromCoroutine(work)
+        working.addBoth(self._done)
+        heard: Deferred[T] = Deferred()
+        working.chainDeferred(heard)
+        return await heard
+
+    def _done(self, result: R) -> R:
+        self._turn.release()
+        return result
 
     async def _reader(self, visit: Visit, *, is_own: bool) -> Caller | Refusal:
         """Return who asks: the master, or a caller where they may see their *own*."""

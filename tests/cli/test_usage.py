@@ -15,7 +15,7 @@ from byok.store.opening import open_keys
 from tests.cli.ledgers import STORE, LedgerDesk, fill, prune
 from tests.store.records import PEPPER, record
 from tests.store.test_usage import DAY_S, FULL, NOON, usage_record
-from tests.support.keys import STORE_PASSWORD
+from tests.support.keys import STORE_PASSWORD, VIRTUAL_KEY
 from tests.support.postgres import Cluster
 
 DOLLAR = 10**9
@@ -249,6 +249,15 @@ def test_records_that_are_gone_are_told_where_they_are_missed(desk):
 )
 def test_wrong_words_are_told(desk, words, said):
     assert said in desk.usage(*words, code=2).stderr
+
+
+def test_a_key_itself_is_no_name_of_it(desk):
+    desk.fill()
+
+    result = desk.usage("--key", VIRTUAL_KEY, code=2)
+
+    assert "token id" in result.stderr
+    assert VIRTUAL_KEY not in result.output
 
 
 def test_usage_is_read_beside_a_gateway_that_writes(desk):

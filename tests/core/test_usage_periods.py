@@ -54,8 +54,23 @@ def test_what_cannot_be_read_is_named(text):
     assert read_period("1d", text, now=NOW) == "until"
 
 
-def test_a_moment_beyond_every_calendar_is_not_read():
-    assert read_period("0001-01-01T00:00:00+14:00", None, now=NOW) == Period(since=0.0)
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("0001-01-01T00:00:00+14:00", "1970-01-01"),
+        ("9999-12-31T23:59:59-14:00", "9999-12-31"),
+        ("9999-12-31", "9999-12-31"),
+    ],
+)
+def test_a_moment_beyond_every_calendar_is_its_first_or_last_day(text, day):
+    since = read_period(text, None, now=NOW)
+    until = read_period(None, text, now=NOW)
+
+    assert isinstance(since, Period)
+    assert since.first_day == day
+    if day != "1970-01-01":
+        assert isinstance(until, Period)
+        assert until.last_day == day
 
 
 def test_whole_days_are_told_from_moments():

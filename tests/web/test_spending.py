@@ -5,10 +5,14 @@ from typing import Any
 from urllib.parse import quote
 
 from twisted.internet import reactor
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.trial.unittest import TestCase
 
 from byok.core.secret import Secret
 from byok.core.usage_record import UsageRecord
 from byok.logs.live import LiveSecrets
+from byok.store.memory_usage import MemoryUsageStore
+from byok.store.usage import UsagePage, UsageWanted
 from byok.web.access import AccessLog
 from byok.web.admin_guard import admin_carriers
 from byok.web.front import Front
@@ -271,6 +275,80 @@ class LogsTests(SpendingCase):
         self.assertEqual(await self.ids("", headers={}), ["req_0001"])
         status, _, _ = await self.refused("GET", "/global/spend", headers={})
         self.assertEqual(status, 403)
+
+
+class Held(MemoryUsageStore):
+    """Answers when it is let, and counts who is being answered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: list[Deferred[None]] = []
+
+    async def page(self, *given: Any, **more: Any) -> UsagePage:
+        """Wait to be let, and list nothing."""
+        held: Deferred[None] = Deferred(lambda _: None)
+        self.waiting.append(held)
+        await held
+        return await super().page(*given, **more)
+
+
+class TurnTests(TestCase):
+    """One answer at a time, so that the store has threads left for others."""
+
+    def setUp(self):
+        self.store = Held()
+        nobody: Any = None
+        self.spending = Spending(
+            self.store,
+            keys=nobody,
+            identity=nobody,
+            master_key=None,
+            carriers=(),
+            seconds=lambda: NOON,
+        )
+
+    def begin(self) -> Deferred[Any]:
+        work = self.store.page(UsageWanted())
+        return Deferred.fromCoroutine(self.spending._in_turn(work))
+
+    def test_the_next_begins_when_the_one_before_is_done(self):
+        first, second = self.begin(), self.begin()
+        self.assertEqual(len(self.store.waiting), 1)
+
+        self.store.waiting[0].callback(None)
+        self.assertEqual(len(self.store.waiting), 2)
+        self.store.waiting[1].callback(None)
+
+        for each in (first, second):
+            self.assertEqual(self.successResultOf(each).records, ())
+
+    def test_who_hangs_up_does_not_let_the_next_begin(self):
+        first, second = self.begin(), self.begin()
+
+        first.cancel()
+
+        self.failureResultOf(first, CancelledError)
+        self.assertEqual(len(self.store.waiting), 1)
+        self.store.waiting[0].callback(None)
+        self.assertEqual(len(self.store.waiting), 2)
+        self.store.waiting[1].callback(None)
+        self.successResultOf(second)
+
+    def test_who_hangs_up_in_the_queue_is_out_of_it(self):
+        first, second, third = self.begin(), self.begin(), self.begin()
+
+        second.cancel()
+        self.failureResultOf(second, CancelledError)
+        self.store.waiting[0].callback(None)
+
+        self.successResultOf(first)
+        self.assertEqual(len(self.store.waiting), 2)
+        self.store.waiting[1].errback(ZeroDivisionError())
+        self.failureResultOf(third, ZeroDivisionError)
+        last = self.begin()
+        self.assertEqual(len(self.store.waiting), 3)
+        self.store.waiting[2].callback(None)
+        self.successResultOf(last)
 
 
 class GlobalTests(SpendingCase):
