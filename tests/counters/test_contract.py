@@ -10,9 +10,17 @@ from collections.abc import Callable, Iterator
 from types import FunctionType
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
+from twisted.internet import reactor
 
+from byok.core.counters import CountersAddress
+from byok.core.errors import CountersUnavailable
+from byok.core.limits.demand import Demand
+from byok.core.limits.engine import Limiter
+from byok.core.limits.limit import Scope, limits_of
+from byok.counters.shared import SharedCounts
 from tests.core.limits import test_engine, test_model
 from tests.counters.engines import Shared
 from tests.support.valkey import Asking, Valkey
@@ -50,7 +58,7 @@ def asking(valkey: Valkey) -> Iterator[Asking]:
 
 @pytest.mark.valkey
 @pytest.mark.parametrize(
-    ("test", "given"),
+    ("test", "words"),
     [
         pytest.param(test, given, id=f"{name}{''.join(map(str, given.values()))}")
         for name, test, given in each_of_the_engine()
@@ -60,12 +68,12 @@ def test_what_the_engine_does_the_server_does(
     asking: Asking,
     monkeypatch: pytest.MonkeyPatch,
     test: Callable[..., None],
-    given: dict[str, object],
+    words: dict[str, object],
 ) -> None:
     made = lambda **options: Shared(asking, **options)  # noqa: E731
     monkeypatch.setattr(test_engine, "Limiter", made)
 
-    test(**given)
+    test(**words)
 
 
 def test_every_test_of_the_engine_is_known() -> None:
@@ -87,3 +95,35 @@ def test_any_interleaving_is_as_the_naive_reading_has_it(asking: Asking) -> None
         Limits,
         settings=settings(max_examples=60, stateful_step_count=60, deadline=None),
     )
+
+
+@pytest.mark.valkey
+def test_the_server_knows_the_calendar(asking: Asking) -> None:
+    @settings(max_examples=300, deadline=None)
+    @given(
+        now=st.integers(0, 2**33).map(float) | st.floats(0, 2**33),
+        duration=st.sampled_from(["1d", "7d", "30d", "1mo", "3mo", "12h", "45s", "9d"]),
+        anchor=st.integers(0, 2**31).map(float) | st.floats(0, 2**31),
+    )
+    def check(now: float, duration: str, anchor: float) -> None:
+        shared = Shared(asking)
+        (limit,) = limits_of(
+            Scope.KEY, "k", max_budget=1, budget_duration=duration, anchor=anchor
+        )
+        shared.reserve(now or 1.0, Demand(id="r", limits=(limit,)))
+
+        found = asking.ask("HMGET", f"{{byok}}:w:{limit.key}", "start", "end")
+
+        assert isinstance(found, list)
+        assert tuple(map(float, found)) == limit.period.span(now or 1.0)
+
+    check()
+
+
+def test_without_the_client_it_is_said_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("byok.counters.link.find_spec", lambda _: None)
+
+    with pytest.raises(CountersUnavailable, match=r"pip install 'byok\[valkey\]'"):
+        SharedCounts(CountersAddress(host="h"), Limiter(), reactor=reactor)

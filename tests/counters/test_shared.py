@@ -1,10 +1,13 @@
 """What two gateways count together, and what becomes of it without their server."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.endpoints import SSL4ServerEndpoint
+from twisted.protocols.portforward import ProxyFactory
 from twisted.trial.unittest import TestCase
 
 from byok.core.counters import CountersAddress
@@ -20,8 +23,9 @@ from tests.e2e.house import until
 from tests.e2e.watching import Events
 from tests.support.keys import COUNTERS_PASSWORD
 from tests.support.valkey import Asking, Valkey
+from tests.upstream.certificates import Authority
 
-NOBODY = "127.0.0.1"
+HOST = "127.0.0.1"
 
 
 def of_key(**given) -> tuple[Limit, ...]:
@@ -51,10 +55,14 @@ class SharedTests(TestCase):
         password: str = COUNTERS_PASSWORD,
         lease_s: float = 30.0,
         is_recorded: bool = True,
+        **where: object,
     ) -> tuple[SharedCounts, Limiter]:
         local = Limiter()
-        address = CountersAddress(
-            host=NOBODY, port=self.server.port, password=Secret(password)
+        address = replace(
+            CountersAddress(
+                host=HOST, port=self.server.port, password=Secret(password)
+            ),
+            **where,
         )
         made = SharedCounts(
             address,
@@ -259,6 +267,32 @@ class SharedTests(TestCase):
             await self.ask(wrong, "a", of_key(rpm=1))
         (event,) = [e for e in self.events if e.get("event") == "limits-degraded"]
         self.assertIn("WRONGPASS", event["why"])
+
+    async def test_over_tls_the_certificate_is_checked(self):
+        authority = Authority()
+        endpoint = SSL4ServerEndpoint(
+            reactor, 0, authority.issue(HOST).options(), interface=HOST
+        )
+        # It speaks TLS for the server behind it.
+        port = await endpoint.listen(ProxyFactory(HOST, self.server.port))
+        self.addCleanup(port.stopListening)
+        at = {"port": port.getHost().port, "secure": True}
+
+        trusting, _ = await self.made(**at, ca_pem=authority.pem)
+        other, _ = await self.made(**at, ca_pem=Authority().pem)
+
+        self.assertTrue(trusting.is_shared)
+        self.assertFalse(other.is_shared)
+        limits = of_key(rpm=1)
+        self.assertIsInstance(await self.ask(trusting, "a", limits), Reservation)
+        self.assertIsInstance(await self.ask(self.one, "b", limits), Denied)
+
+    async def test_another_prefix_is_another_estate(self):
+        apart, _ = await self.made(prefix="apart")
+        limits = of_key(rpm=1)
+        await self.ask(self.one, "a", limits)
+
+        self.assertIsInstance(await self.ask(apart, "a", limits), Reservation)
 
     async def test_an_id_is_open_once(self):
         await self.ask(self.one, "a", ())
