@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from twisted.internet import reactor
@@ -55,7 +56,7 @@ class SharedTests(TestCase):
         password: str = COUNTERS_PASSWORD,
         lease_s: float = 30.0,
         is_recorded: bool = True,
-        **where: object,
+        **where: Any,
     ) -> tuple[SharedCounts, Limiter]:
         local = Limiter()
         address = replace(
