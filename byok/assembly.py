@@ -149,7 +149,8 @@ class Assembly:
             warn_weak_keys=not general.permits_weak_keys,
             people=lasting.people,
         )
-        people = lasting.store.people, lasting.store.keys, lasting.people
+        store = lasting.store
+        people = store.people, store.keys, lasting.people, key_admin
         admin = Admin(
             key_admin,
             master_key=config.master_key,
@@ -157,7 +158,7 @@ class Assembly:
             reload=ReloadAdmin(self._reload),
             leases=LeaseAdmin(lasting.ledger.counts.limiter, seconds=lasting.wall).list,
             teams=TeamAdmin(*people, seconds=lasting.wall),
-            users=UserAdmin(*people, key_admin, seconds=lasting.wall),
+            users=UserAdmin(*people, seconds=lasting.wall),
         )
         decisions = Decisions(
             lasting.decisions,

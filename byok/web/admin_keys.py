@@ -132,7 +132,7 @@ class KeyAdmin:
         page = await self._store.page(selection)
         keys: list[object] = [record.token_id for record in page.keys]
         if full == "true":
-            spent = await self._spent(page.keys)
+            spent = await self.spent(page.keys)
             keys = [
                 shown(record, spent.get(record.token_id, NOTHING))
                 for record in page.keys
@@ -321,10 +321,10 @@ class KeyAdmin:
             return _taken(fault)
 
     async def _shown(self, record: VirtualKey) -> Document:
-        spent = await self._spent((record,))
+        spent = await self.spent((record,))
         return shown(record, spent.get(record.token_id, NOTHING))
 
-    async def _spent(self, records: Sequence[VirtualKey]) -> dict[str, Spent]:
+    async def spent(self, records: Sequence[VirtualKey]) -> dict[str, Spent]:
         """Return what the ledger has of each of *records*, by token id."""
         if self._usage is None or not records:
             return {}

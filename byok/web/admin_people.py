@@ -1,11 +1,11 @@
 """What the routes of teams and of users have in common."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from byok.core.errors import Refusal
-from byok.core.key_answers import shown
-from byok.core.keys import is_raw_key
+from byok.core.key_answers import NOTHING, Spent, shown
+from byok.core.keys import VirtualKey, is_raw_key
 from byok.core.people_requests import bad_field, read_name, refuse_others
 from byok.store.keystore import KeyStore, Selection
 
@@ -17,13 +17,18 @@ _MOST = 1000
 
 
 async def keys_of(
-    keys: KeyStore, *, user_id: str | None = None, team_id: str | None = None
+    keys: KeyStore,
+    spent: Callable[[Sequence[VirtualKey]], Awaitable[Mapping[str, Spent]]],
+    *,
+    user_id: str | None = None,
+    team_id: str | None = None,
 ) -> list[Document]:
-    """Return all keys of a user or a team, as they are shown."""
+    """Return all keys of a user or a team as they are shown, with what they spent."""
     told: list[Document] = []
     wanted = Selection(size=PAGE, user_id=user_id, team_id=team_id)
     while found := (await keys.page(wanted)).keys:
-        told += [shown(key) for key in found]
+        of = await spent(found)
+        told += [shown(key, of.get(key.token_id, NOTHING)) for key in found]
         wanted = replace(wanted, page=wanted.page + 1)
     return told
 

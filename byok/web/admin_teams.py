@@ -22,6 +22,7 @@ from byok.core.people_requests import (
 from byok.store.keystore import KeyStore
 from byok.store.people import NameTaken, PeopleStore, TeamsWanted
 from byok.store.people_by_heart import PeopleByHeart
+from byok.web.admin_keys import KeyAdmin
 from byok.web.admin_members import (
     MEMBER_FIELDS,
     NO_BUDGETS,
@@ -64,6 +65,7 @@ class TeamAdmin:
         people: PeopleStore,
         keys: KeyStore,
         by_heart: PeopleByHeart,
+        key_admin: KeyAdmin,
         *,
         seconds: Callable[[], float],
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
@@ -71,6 +73,7 @@ class TeamAdmin:
         self._people = people
         self._keys = keys
         self._by_heart = by_heart
+        self._key_admin = key_admin
         self._seconds = seconds
         self._random_bytes = random_bytes
         self._members = Members(people, seconds=seconds, random_bytes=random_bytes)
@@ -113,7 +116,9 @@ class TeamAdmin:
         return {
             "team_id": team.team_id,
             "team_info": told,
-            "keys": await keys_of(self._keys, team_id=team.team_id),
+            "keys": await keys_of(
+                self._keys, self._key_admin.spent, team_id=team.team_id
+            ),
             "team_memberships": told["members_with_roles"],
         }
 

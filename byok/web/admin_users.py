@@ -129,7 +129,9 @@ class UserAdmin:
         return {
             "user_id": user.user_id,
             "user_info": told,
-            "keys": await keys_of(self._keys, user_id=user.user_id),
+            "keys": await keys_of(
+                self._keys, self._key_admin.spent, user_id=user.user_id
+            ),
             "teams": told["teams"],
         }
 

@@ -74,6 +74,16 @@ class InForceTests(PeopleCase):
         # What they pay themselves is nothing of the team's.
         self.assertEqual(await self.statuses(ANNA, BERTA), [200, 200])
 
+    async def test_what_keys_spent_is_shown_with_their_team(self):
+        self.assertEqual(await self.statuses(ANNA_PAID, body=ASK_ORG), [200])
+
+        spent: dict[str, float] = {}
+        while not any(spent.values()):
+            told = await self.look("/team/info?team_id=red")
+            spent = {each["key_alias"]: each["spend"] for each in told["keys"]}
+        self.assertGreater(spent["anna"], 0)
+        self.assertEqual(spent["berta"], 0)
+
     async def test_a_budget_of_a_team_is_spent_by_all_of_its_keys(self):
         await self.admin("/team/update", team_id="red", max_budget=0.002)
         spent = 0
