@@ -44,15 +44,7 @@ NEVER = "-1"
 # What access lines and records call callers who have no virtual key.
 _TAKEN = frozenset({"master", "single-user"})
 
-STORED_ONLY = (
-    "max_budget",
-    "soft_budget",
-    "budget_duration",
-    "rpm_limit",
-    "tpm_limit",
-    "max_parallel_requests",
-    "permissions",
-)
+STORED_ONLY = ("permissions",)
 """Fields that are kept and shown and that nothing enforces yet."""
 
 WITHOUT_EFFECT = frozenset(

@@ -164,7 +164,7 @@ def test_every_option_ends_in_the_record(terminal):
     expires = datetime.fromisoformat(made["expires"])
     assert timedelta(days=29) < expires - datetime.now(UTC) < timedelta(days=31)
     assert made["created_by"].startswith("cli")
-    assert "rpm_limit: stored, not enforced yet." in made["warnings"]
+    assert not [each for each in made["warnings"] if "enforced" in each]
 
 
 @pytest.mark.parametrize(
@@ -346,12 +346,13 @@ def test_an_empty_value_takes_a_setting_away(terminal):
     assert after["models"] == after["tags"] == []
 
 
-def test_a_change_warns_of_what_is_not_enforced(terminal):
+def test_a_change_warns_of_what_limits_nothing(terminal):
     terminal.create("--alias", "anne")
 
-    result = terminal.run("update", "anne", "--rpm-limit", "5")
+    result = terminal.run("update", "anne", "--rpm-limit", "5", "--team", "red")
 
-    assert "--rpm-limit: stored, not enforced yet." in result.stderr
+    assert "--team: there is no such team" in result.stderr
+    assert "--rpm-limit" not in result.stderr
     assert re.search(r"^rpm_limit +5$", result.stdout, re.MULTILINE)
 
 

@@ -277,11 +277,11 @@ def test_our_fields_and_those_without_effect_are_not_the_same():
     assert not WITHOUT_EFFECT & set(KeyFields.__struct_fields__)
 
 
-def test_limits_warn_that_nothing_enforces_them_yet():
-    fields = {"max_budget": None, "permissions": {"explain": True}}
-    warnings = understood(rpm_limit=0, **fields).warnings
+def test_permissions_warn_that_nothing_enforces_them_but_the_one_that_is():
+    assert understood(rpm_limit=0, permissions={"explain": True}).warnings == ()
+    warnings = understood(rpm_limit=0, permissions={"more": True}).warnings
 
-    assert warnings == ("rpm_limit: stored, not enforced yet.",)
+    assert warnings == ("permissions: stored, not enforced yet.",)
 
 
 def test_all_team_models_opens_nothing_without_a_team():
