@@ -267,3 +267,5 @@ usage_daily = sa.Table(
     sqlite_with_rowid=False,
     info={SINCE: "0007"},
 )
+for _whose in ("key_id", "user_id", "team_id"):
+    sa.Index(f"ix_usage_daily_{_whose}", usage_daily.c[_whose], usage_daily.c.day)

@@ -83,6 +83,9 @@ def upgrade() -> None:
         sa.Column("notional_nano", sa.BigInteger, nullable=False),
         sqlite_with_rowid=False,
     )
+    # Budgets are read by whose they are, at their first use and every few seconds.
+    for whose in ("key_id", "user_id", "team_id"):
+        op.create_index(f"ix_usage_daily_{whose}", "usage_daily", [whose, "day"])
 
 
 def downgrade() -> None:
