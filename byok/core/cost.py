@@ -135,6 +135,18 @@ def cost_of(tally: Tally, price: Price) -> Cost:
     )
 
 
+def estimate_nano(price: Price, *, prompt: int, answer: int) -> int:
+    """Return what *prompt* and *answer* tokens cost, of which nothing was cached."""
+    whole = 0
+    for charge in price.charges(speed=None, service_tier=None, region=None):
+        kind, rate = charge.kind, charge.rate
+        number = prompt if kind is Kind.INPUT else answer if kind is Kind.OUTPUT else 0
+        if number and rate is not None:
+            whole += number * (rate.at(prompt)[0] if rate.tiers else rate.each)
+    top, bottom = price.multiplier.as_integer_ratio()
+    return rounded(whole * top, bottom * NANO)
+
+
 def real_nano(cost: Cost | None, payer: str | None) -> int:
     """Return what of *cost* the organisation pays."""
     return cost.nano if cost is not None and payer == ORG else 0

@@ -10,7 +10,14 @@ from collections.abc import Sequence
 
 from twisted.logger import Logger
 
-from byok.core.cost import Cost, Tally, cost_of, real_nano, tally_of
+from byok.core.cost import (
+    Cost,
+    Tally,
+    cost_of,
+    estimate_nano,
+    real_nano,
+    tally_of,
+)
 from byok.core.errors import Refusal
 from byok.core.exchange import Caller, Planned
 from byok.core.facts import Headers, RequestFacts, present
@@ -105,7 +112,12 @@ class Meter:
             max_tokens = None if head is None else head.max_tokens
             asked = floor_tokens(len(facts.body))
             answer = estimate_output(max_tokens)
-            cost = self._cost(planned, Tally(input=asked, output=answer), budgets)
+            price = self._price(planned) if budgets else None
+            cost = (
+                0
+                if price is None
+                else estimate_nano(price, prompt=asked, answer=answer)
+            )
             demand = Demand(
                 id=record.request_id,
                 limits=limits,
@@ -252,12 +264,6 @@ class Meter:
         """Is what was spent of *budgets* known, or is it to be let be?"""
         unread = self._budgets.unread(budgets)
         return not unread or await self._budgets.learn(unread) or self._fails_open
-
-    def _cost(self, planned: Planned, tally: Tally, budgets: Sequence[Limit]) -> int:
-        if not budgets:
-            return 0
-        price = self._price(planned)
-        return 0 if price is None else cost_of(tally, price).nano
 
     def _word(self, headers: Headers, name: bytes) -> str | None:
         """Return an id that a client made up, without what may be a key in it."""

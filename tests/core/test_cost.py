@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from byok.core.cost import (
     Tally,
     cost_of,
+    estimate_nano,
     real_nano,
     recorded_tally,
     rounded,
@@ -53,6 +54,24 @@ def record(**figures):
         generation="g",
         **figures,
     )
+
+
+@given(COUNTS, COUNTS, RATES, MULTIPLIERS, st.booleans())
+def test_an_estimate_is_what_the_same_tokens_cost(
+    prompt, answer, chosen, multiplier, long
+):
+    tiers = ((1000, 9), (10**6, 11)) if long else ()
+    at_length = Rates(input=rate(3, *tiers), output=rate(7, *tiers))
+    asked = Price(
+        provider="p",
+        model="m",
+        rates=at_length if long else chosen,
+        multiplier=multiplier,
+    )
+
+    reckoned = estimate_nano(asked, prompt=prompt, answer=answer)
+
+    assert reckoned == cost_of(Tally(input=prompt, output=answer), asked).nano
 
 
 @given(TALLIES, RATES, MULTIPLIERS)
