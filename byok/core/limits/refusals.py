@@ -27,11 +27,23 @@ def refusal_of(denied: Denied, *, budget_status: int = BUDGET_STATUS) -> Refusal
             message=_of_a_budget(denied),
             headers=(*waiting, ("x-should-retry", "false"), *rejected(denied)),
         )
+    match denied.limit.metric:
+        case Metric.REQUESTS:
+            return _refusal("limit.requests", _of_a_rate(denied), waiting)
+        case Metric.TOKENS:
+            return _refusal("limit.tokens", _of_a_rate(denied), waiting)
+        case Metric.PARALLEL:
+            return _refusal("limit.parallel", _of_slots(denied), waiting)
+        case Metric.COST:
+            return _refusal("limit.cost", _of_what_is_held(denied), waiting)
+
+
+def _refusal(code: str, message: str, waiting: tuple[tuple[str, str], ...]) -> Refusal:
     return Refusal(
         status=429,
         kind="rate_limit_error",
-        code=f"limit.{denied.limit.metric.value}",
-        message=_of_a_rate(denied),
+        code=code,
+        message=message,
         headers=waiting,
     )
 
@@ -47,18 +59,23 @@ def _of_a_budget(denied: Denied) -> str:
     )
 
 
+def _of_what_is_held(denied: Denied) -> str:
+    return (
+        f"The rest of the budget of {whose(denied.limit)} is held for its requests "
+        "under way. Ask again when one of them has ended."
+    )
+
+
+def _of_slots(denied: Denied) -> str:
+    limit = denied.limit
+    return (
+        f"Too many requests at once: {whose(limit)} may have {limit.amount:,} "
+        "under way. Ask again when one of them has ended."
+    )
+
+
 def _of_a_rate(denied: Denied) -> str:
     limit = denied.limit
-    if limit.metric is Metric.COST:
-        return (
-            f"The rest of the budget of {whose(limit)} is held for its requests under "
-            "way. Ask again when one of them has ended."
-        )
-    if limit.metric is Metric.PARALLEL:
-        return (
-            f"Too many requests at once: {whose(limit)} may have {limit.amount:,} "
-            "under way. Ask again when one of them has ended."
-        )
     return (
         f"Rate limit reached: {whose(limit)} may use {limit.amount:,} "
         f"{limit.metric.value} {_over(limit.window_s)}. "
