@@ -34,8 +34,7 @@ def refusal_of(denied: Denied, *, budget_status: int = BUDGET_STATUS) -> Refusal
             return _refusal("limit.tokens", _of_a_rate(denied), waiting)
         case Metric.PARALLEL:
             return _refusal("limit.parallel", _of_slots(denied), waiting)
-        case Metric.COST:
-            return _refusal("limit.cost", _of_what_is_held(denied), waiting)
+    return _refusal("limit.cost", _of_what_is_held(denied), waiting)
 
 
 def _refusal(code: str, message: str, waiting: tuple[tuple[str, str], ...]) -> Refusal:
