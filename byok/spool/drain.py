@@ -226,8 +226,9 @@ class Drain:
                 return False
             source.accept()
             batches += 1
-            if batches == _BATCHES_AT_ONCE and not self._is_stopping:
-                # The other files get their turn.
+            if batches == _BATCHES_AT_ONCE:
+                # The other files get their turn. At the end the rest is safe where it
+                # is, and whoever stops us does not wait for long.
                 self._has_more = True
                 break
         if source.lost_bytes > lost:
@@ -267,6 +268,7 @@ class Drain:
         if self._failures < _TRIES:
             return False
         self._failures = 0
+        self._wait_s = _FIRST_WAIT_S
         self._put_aside(batch[0])
         return True
 

@@ -144,13 +144,15 @@ class Spool:
 
     def seal(self) -> None:
         """Begin a new file with the next record, so that a drain can remove this."""
-        if self._descriptor < 0:
+        descriptor = self._descriptor
+        if descriptor < 0:
             return
-        if self._is_synced and len(self._unsynced) < _MOST_UNSYNCED:
-            self._unsynced.append(self._descriptor)
-        else:
-            os.close(self._descriptor)
+        # Whatever becomes of closing it, the number may be somebody else's then.
         self._descriptor, self._size = -1, 0
+        if self._is_synced and len(self._unsynced) < _MOST_UNSYNCED:
+            self._unsynced.append(descriptor)
+        else:
+            os.close(descriptor)
 
     def seal_idle(self) -> None:
         """Seal the file, if it has been open for a while."""
@@ -186,11 +188,10 @@ class Spool:
 
     def take_unsynced(self) -> tuple[int, ...]:
         """Return files with all that was appended lately; the caller closes them."""
-        taken = self._unsynced
-        self._unsynced = []
-        if self._descriptor >= 0:
-            taken.append(os.dup(self._descriptor))
-        return tuple(taken)
+        # First, since there may be no descriptor left: then all stays as it is.
+        current = (os.dup(self._descriptor),) if self._descriptor >= 0 else ()
+        taken, self._unsynced = self._unsynced, []
+        return (*taken, *current)
 
     def close(self) -> None:
         """Take no more; what no drain has seen waits in its files for the next one."""

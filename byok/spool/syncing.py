@@ -48,7 +48,8 @@ class Syncing:
     async def stop(self) -> None:
         """Sync once more."""
         if self._stopped is not None:
-            self._loop.stop()
+            if self._loop.running:
+                self._loop.stop()
             await self._stopped
             self._stopped = None
         await self._synced()
@@ -57,11 +58,11 @@ class Syncing:
         return Deferred.fromCoroutine(self._synced())
 
     async def _synced(self) -> None:
-        taken, directory = self._spool.take_unsynced(), self._spool.directory
-        if not taken:
-            return
+        directory = self._spool.directory
         try:
-            await self._in_thread(lambda: _sync_all(taken, directory))
+            taken = self._spool.take_unsynced()
+            if taken:
+                await self._in_thread(lambda: _sync_all(taken, directory))
         except OSError as error:
             if not self._is_failing:
                 _log.critical("the spool is not synced: {why}", why=error.strerror)

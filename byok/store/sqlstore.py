@@ -127,6 +127,9 @@ class ChangeWatch:
                 _tell(error)
             self._away = error
             return
+        except Exception:  # noqa: BLE001 - the next look has to come
+            _log.failure("changes of keys could not be looked for")
+            return
         if self._away is not None:
             self._away = None
             _log.info("changes of keys are noticed again")

@@ -219,10 +219,13 @@ class AccessLog:
     def close(self, record: AccessRecord, *, quiet: bool = False) -> None:
         """Write the line; at debug level where it is *quiet*."""
         level = LogLevel.debug if quiet else LogLevel.info
-        fields = record.fields(now=self._clock.seconds())
-        _log.emit(level, SAID, said=_said(fields), **fields)
-        if self._closed is not None:
-            self._closed(record)
+        try:
+            fields = record.fields(now=self._clock.seconds())
+            _log.emit(level, SAID, said=_said(fields), **fields)
+        finally:
+            # What is held for it is given back, whatever becomes of its line.
+            if self._closed is not None:
+                self._closed(record)
 
 
 def _said(fields: Mapping[str, object]) -> str:

@@ -84,14 +84,9 @@ class UserAdmin:
         user_id = made_up if given is None else read_name("user_id", given)
         if isinstance(user_id, Refusal):
             return user_id
-        makes_key = body.pop("auto_create_key", True)
-        if not isinstance(makes_key, bool):
-            return bad_field("auto_create_key: true or false.")
-        of_key = {name: body.pop(name) for name in _OF_KEY if name in body}
-        if of_key and not makes_key:
-            return bad_field(
-                "key_alias and duration are about a key, and none is made."
-            )
+        of_key = _of_key(body)
+        if isinstance(of_key, Refusal):
+            return of_key
         teams = await self._teams(body.pop("teams", None) or [])
         if isinstance(teams, Refusal):
             return teams

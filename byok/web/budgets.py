@@ -19,7 +19,6 @@ from twisted.logger import Logger
 from byok.core.errors import StoreUnavailable
 from byok.core.limits.demand import saved_total
 from byok.core.limits.limit import Limit, Metric, Scope
-from byok.core.usage_record import UsageRecord
 from byok.store.usage import By, DaysWanted, UsageStore, UsageWanted, day_of
 from byok.web.counts import Counts
 
@@ -31,7 +30,6 @@ AWAY_S = 1.0
 
 _AT_ONCE = 200
 _MOST_KNOWN = 20_000
-_PAGE = 1000
 
 # In which field of a record, and of a day, stands whose budget it is.
 _FIELDS = {
@@ -182,16 +180,8 @@ class Budgets:
         return spent
 
     async def _spent_within(self, limit: Limit, wanted: UsageWanted) -> int:
-        spent, after = 0, None
-        while True:
-            page = await self._usage.page(wanted, limit=_PAGE, after=after)
-            spent += sum(_counted(each, limit) for each in page.records)
-            if page.next is None:
-                return spent
-            after = page.next
-
-
-def _counted(record: UsageRecord, limit: Limit) -> int:
-    if record.payer not in limit.payers:
-        return 0
-    return record.notional_nano or 0
+        return sum(
+            total.figures.notional_nano
+            for total in await self._usage.sums(wanted, (By.PAYER,))
+            if total.group[0] in limit.payers
+        )

@@ -78,6 +78,13 @@ def test_another_server_takes_a_restart(tmp_path):
     assert needs_restart(one, other) == ("counters",)
 
 
+def test_where_usage_is_kept_takes_a_restart(tmp_path):
+    one = config_of(tmp_path, SMALLEST)
+    other = config_of(tmp_path, f"{SMALLEST}usage: {{record: false, sync: true}}\n")
+
+    assert needs_restart(one, other) == ("usage.record", "usage.sync")
+
+
 def test_litellms_words_are_told_about(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(f"{SMALLEST}router_settings: {{redis_host: h, redis_port: 1}}\n")

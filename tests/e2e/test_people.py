@@ -116,7 +116,8 @@ class InForceTests(PeopleCase):
         self.assertEqual(await self.statuses(ANNA, BERTA), [200, 200])
 
     async def test_keys_of_a_blocked_user_are_refused(self):
-        await self.admin("/user/new", user_id="anna", auto_create_key=False)
+        made = await self.admin("/user/new", user_id="anna", auto_create_key=False)
+        self.assertIsNone(made.get("key"))
         await self.admin("/key/update", key="anna", user_id="anna")
         self.assertEqual(await self.statuses(ANNA), [200])
 

@@ -56,6 +56,26 @@ class SyncingTests(TestCase):
         self.successResultOf(Deferred.fromCoroutine(syncing.stop()))
         self.assertEqual(len(self.synced), 6)
 
+    def test_a_time_without_descriptors_passes(self):
+        syncing = self.syncing()
+        for _ in range(2):
+            self.spool.append(b"one")
+
+        def none_left(_: int) -> int:
+            raise OSError(24, "Too many open files")
+
+        with capturedLogs() as logs:
+            dup = self.patch(os, "dup", none_left)
+            self.clock.advance(1)
+            dup.restore()
+        self.assertEqual(self.synced, [])
+        self.assertEqual([each["why"] for each in logs], ["Too many open files"])
+
+        self.clock.advance(1)
+
+        self.assertEqual(len(self.synced), 3)
+        self.successResultOf(Deferred.fromCoroutine(syncing.stop()))
+
     def test_nothing_is_synced_where_nothing_was_appended(self):
         syncing = self.syncing()
 

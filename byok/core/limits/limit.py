@@ -14,6 +14,7 @@ REQUEST_UNITS = 10
 """What a request weighs on a rate; asking for a count of tokens weighs one."""
 
 MINUTE_S = 60
+_MOST_UNITS = 2**53
 ORG_PAYS = frozenset({"org"})
 
 
@@ -78,11 +79,16 @@ class Limit:
                 "a budget of a session needs an end: nothing ends sessions"
             )
         over = self.period.key if is_cost else str(self.window_s)
+        if self.payers != ORG_PAYS and is_cost:
+            # What others paid before is no part of what these pay.
+            over = f"{over}:{'+'.join(sorted(self.payers))}"
         key = f"{self.scope.value}:{self.metric.value}:{over}:{self.scope_id}"
         object.__setattr__(self, "key", key)
         object.__setattr__(self, "index", INDEX[self.metric])
         weight = REQUEST_UNITS if self.metric is Metric.REQUESTS else 1
-        object.__setattr__(self, "units", self.amount * weight)
+        # More than anybody counts, and what every counter can hold.
+        units = min(self.amount * weight, _MOST_UNITS)
+        object.__setattr__(self, "units", units)
 
 
 def nano_of(dollars: float) -> int:

@@ -1,5 +1,7 @@
 """Limits as keys, users and teams have them, in figures that can be counted."""
 
+from dataclasses import replace
+
 import pytest
 
 from byok.core.limits.limit import (
@@ -116,3 +118,18 @@ def test_of_two_that_are_counted_alike_the_one_that_allows_less_is_left():
 
     assert distinct([much, rate, little, much, soft]) == (little, rate)
     assert distinct([soft, much]) == (much,)
+
+
+def test_what_others_pay_is_counted_apart():
+    org = Limit(scope=Scope.KEY, scope_id="k", metric=Metric.COST, amount=1)
+    both = replace(org, payers=frozenset({"org", "user-key"}))
+
+    assert org.key != both.key
+    assert both.key == replace(both, amount=2).key
+
+
+def test_no_limit_is_more_than_can_be_counted():
+    (budget,) = limits_of(Scope.KEY, "k", max_budget=1e12)
+
+    assert budget.amount == 10**21
+    assert budget.units == 2**53
