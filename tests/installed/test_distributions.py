@@ -14,7 +14,13 @@ pytestmark = [pytest.mark.installed, pytest.mark.timeout(300)]
 def shipped_from(tree: Path) -> set[str]:
     """Return the wheel's files as the tree has them, metadata aside."""
     code = {*(tree / "byok").rglob("*.py"), *(tree / "twisted").rglob("*.py")}
-    data = {tree / "byok/py.typed", *(tree / "byok").rglob("*.mako")}
+    data = {
+        tree / "byok/py.typed",
+        *(tree / "byok").rglob("*.mako"),
+        *(tree / "byok/counters").glob("*.lua"),
+        *(tree / "byok/prices").glob("*.json"),
+        *(tree / "byok/prices").glob("LICENSE.*"),
+    }
     moved = {
         f"byok/{path.relative_to(tree)}"
         for path in {*(tree / "schemas").iterdir(), *(tree / "policies").iterdir()}

@@ -88,6 +88,7 @@ def test_the_shipped_example_is_served(installed, tmp_path):
     made = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     assert made.pop("quickstart.yaml")
     assert made["master.key"] == made["byok.db"] == 0o600
+    assert made.pop("byok.db.spool") == 0o700
     assert set(made.values()) == {0o600}
 
 
