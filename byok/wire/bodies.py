@@ -17,6 +17,9 @@ from byok.wire.limits import MIB
 # before one, which nobody sends, is where other readers differ.
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,8})(?:;[\t\x20-\x7e\x80-\xff]*)?")
 _FIELD_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*")
+# RFC 9110 6.5.1: no trailer says how a message is framed. It is too late for that, and
+# readers differ on what to make of one that does.
+_FRAMING = (b"transfer-encoding:", b"content-length:")
 _CHUNK_LINE_BYTES = 256
 _TRAILER_BYTES = 8 * 1024
 # Chunks of a byte each cost a hundred times what their data do.
@@ -157,7 +160,11 @@ class ChunkedBody:
         self._trailers += len(line)
         if not line:
             self.is_complete = True
-        elif self._trailers > _TRAILER_BYTES or not _FIELD_LINE.fullmatch(line):
+        elif (
+            self._trailers > _TRAILER_BYTES
+            or not _FIELD_LINE.fullmatch(line)
+            or line.lower().startswith(_FRAMING)
+        ):
             raise BodyUnreadable(_TRAILER)
         return at
 
@@ -189,7 +196,10 @@ _CHUNK = Unreadable(
 _TRAILER = Unreadable(
     status=400,
     code="http.trailer",
-    message="What follows the last chunk of the request's body is no header field.",
+    message=(
+        "What follows the last chunk of the request's body is no header field, or one"
+        " about framing."
+    ),
 )
 _SMALL_CHUNKS = Unreadable(
     status=400,

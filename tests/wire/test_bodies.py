@@ -73,3 +73,19 @@ def test_a_body_of_one_piece_is_held_as_it_came():
     reader.feed(piece)
 
     assert reader.value() is piece
+
+
+@pytest.mark.parametrize(
+    "trailer",
+    [
+        b"Transfer-Encoding: chunked;",
+        b"transfer-encoding: chunked",
+        b"Content-Length: 3",
+    ],
+)
+def test_a_trailer_says_nothing_about_framing(trailer):
+    reader = ChunkedBody(100)
+    with pytest.raises(BodyUnreadable) as raised:
+        reader.feed(b"3\r\nabc\r\n0\r\nX-Sum: 1\r\n" + trailer + b"\r\n\r\n")
+
+    assert raised.value.unreadable.code == "http.trailer"
