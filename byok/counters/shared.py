@@ -79,7 +79,6 @@ class SharedCounts:
         self._renewing.clock = self._clock
         self._every_s = lease_s / 3
         self.is_shared = False
-        self.times_away = 0
 
     async def start(self) -> None:
         """Connect; return when that is done, or did not happen soon."""
@@ -214,7 +213,6 @@ class SharedCounts:
         if not self.is_shared:
             return
         self.is_shared = False
-        self.times_away += 1
         self._local.restore(self._known.values())
         self._tell(why)
 

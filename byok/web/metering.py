@@ -92,8 +92,9 @@ class Meter:
         """
         Reserve what the request may use, or say which limit is in its way.
 
-        The ledger is asked about budgets that nobody here has used before, and about
-        nothing else. Nothing waits once something is reserved.
+        The ledger is asked about budgets that nobody here has used before, and the
+        server of counters where several gateways share one; nothing else waits. Who
+        leaves meanwhile gives back what was reserved when the exchange is closed.
         """
         caller = record.caller
         if caller is None:

@@ -3,27 +3,19 @@
 import msgspec
 
 from byok.core.limits.limit import REQUEST_UNITS, Limit
-from byok.core.usage import floor_tokens
 
 OUTPUT_CAP = 4096
 """The most of an answer that is reckoned with beforehand."""
 
 
-def estimate_output(max_tokens: int | None, *, output_cap: int = OUTPUT_CAP) -> int:
+def estimate_output(max_tokens: int | None) -> int:
     """
     Return how long the answer of a request will be, about.
 
     *max_tokens* counts up to a bound: clients ask for the most a model can write,
     128,000, and get a few hundred.
     """
-    return output_cap if max_tokens is None else min(max_tokens, output_cap)
-
-
-def estimate_tokens(
-    body_bytes: int, max_tokens: int | None, *, output_cap: int = OUTPUT_CAP
-) -> int:
-    """Return what a request of *body_bytes* and its answer will use, about."""
-    return floor_tokens(body_bytes) + estimate_output(max_tokens, output_cap=output_cap)
+    return OUTPUT_CAP if max_tokens is None else min(max_tokens, OUTPUT_CAP)
 
 
 class Demand(msgspec.Struct, frozen=True, kw_only=True):

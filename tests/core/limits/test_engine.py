@@ -13,12 +13,13 @@ from byok.core.limits.demand import (
     Lease,
     Reservation,
     Saved,
-    estimate_tokens,
+    estimate_output,
     saved_total,
 )
 from byok.core.limits.engine import Limiter
 from byok.core.limits.limit import Limit, Metric, Scope, limits_of
 from byok.core.limits.windows import RateWindow
+from byok.core.usage import floor_tokens
 
 NOW = 1_764_000_000.0  # 2025-11-24 16:00 UTC
 TOMORROW = 1_764_028_800.0
@@ -544,7 +545,7 @@ def test_an_idle_rate_is_one_whose_counts_are_forgotten():
     [(48_000, 128_000, 16_096), (48_001, 100, 12_101), (0, None, 4096), (0, 0, 0)],
 )
 def test_an_estimate_has_the_body_and_some_of_the_answer(body, max_tokens, tokens):
-    assert estimate_tokens(body, max_tokens) == tokens
+    assert floor_tokens(body) + estimate_output(max_tokens) == tokens
 
 
 def test_the_end_of_time_is_no_number_of_json():
